@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+
+#define TREE_DEPTH_MAX 64
+
+static int read_growing(int fd, size_t cap, char **ret, size_t *ret_len)
+{
+	AUTO_FREE char *buf = NULL;
+	size_t size = 0, len = 0;
+
+	for (;;) {
+		ssize_t n;
+
+		if (size - len < 2) {
+			char *bigger;
+
+			size = size == 0 ? 4096 : size * 2;
+			bigger = realloc(buf, size);
+			if (bigger == NULL)
+				return -ENOMEM;
+			buf = bigger;
+		}
+		n = read(fd, buf + len, size - len - 1);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		len += (size_t)n;
+		if (len > cap)
+			return -EFBIG;
+	}
+	buf[len] = '\0';
+	*ret = TAKE_PTR(buf);
+	if (ret_len != NULL)
+		*ret_len = len;
+	return 0;
+}
+
+int file_read_at(int dir_fd, const char *path, size_t cap, char **ret, size_t *ret_len,
+		 struct error *err)
+{
+	AUTO_CLOSE int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	int r;
+
+	if (fd < 0)
+		return error_errno(err, "open %s", path);
+	r = read_growing(fd, cap, ret, ret_len);
+	if (r < 0)
+		return error_set(err, -r, "read %s: %s", path, strerror(-r));
+	return 0;
+}
+
+int file_write_atomic_at(int dir_fd, const char *path, const void *data, size_t len, mode_t mode,
+			 struct error *err)
+{
+	AUTO_FREE char *tmp = NULL;
+	AUTO_CLOSE int fd = -1;
+	int r;
+
+	if (asprintf(&tmp, "%s.tmp.%d", path, (int)getpid()) < 0) {
+		tmp = NULL;
+		return error_set(err, ENOMEM, "write %s: out of memory", path);
+	}
+	fd = openat(dir_fd, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return error_errno(err, "create %s", tmp);
+	r = fd_write_all(fd, data, len);
+	if (r == 0 && (fchmod(fd, mode) < 0 || fsync(fd) < 0))
+		r = -errno;
+	if (r == 0 && renameat(dir_fd, tmp, dir_fd, path) < 0)
+		r = -errno;
+	if (r < 0) {
+		(void)unlinkat(dir_fd, tmp, 0);
+		return error_set(err, -r, "write %s: %s", path, strerror(-r));
+	}
+	return 0;
+}
+
+static int make_one(const char *path, mode_t mode, struct error *err)
+{
+	struct stat st;
+
+	if (mkdir(path, mode) == 0)
+		return chmod(path, mode) < 0 ? error_errno(err, "chmod %s", path) : 0;
+	if (errno != EEXIST)
+		return error_errno(err, "make folder %s", path);
+	if (stat(path, &st) < 0)
+		return error_errno(err, "make folder %s", path);
+	return S_ISDIR(st.st_mode) ? 0 : error_set(err, ENOTDIR, "%s is not a folder", path);
+}
+
+int file_mkdirs(const char *path, mode_t mode, struct error *err)
+{
+	AUTO_FREE char *copy = strdup(path);
+
+	if (copy == NULL)
+		return error_set(err, ENOMEM, "make folder %s: out of memory", path);
+	for (char *p = copy + 1; *p != '\0'; p++) {
+		int r;
+
+		if (*p != '/')
+			continue;
+		*p = '\0';
+		r = make_one(copy, mode, err);
+		*p = '/';
+		if (r < 0)
+			return r;
+	}
+	return make_one(copy, mode, err);
+}
+
+static int remove_below(int dir_fd, const char *name, dev_t dev, int depth);
+
+/* Takes @fd. */
+static int remove_entries(int fd, dev_t dev, int depth)
+{
+	AUTO_CLOSEDIR DIR *dir = fdopendir(fd);
+	const struct dirent *entry;
+	int first = 0;
+
+	if (dir == NULL) {
+		int r = -errno;
+
+		(void)close(fd);
+		return r;
+	}
+	while ((entry = readdir(dir)) != NULL) {
+		int r;
+
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		r = remove_below(dirfd(dir), entry->d_name, dev, depth);
+		if (first == 0)
+			first = r;
+	}
+	return first;
+}
+
+static int remove_below(int dir_fd, const char *name, dev_t dev, int depth)
+{
+	struct stat st;
+	int fd, r;
+
+	if (unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != EISDIR && errno != EPERM)
+		return -errno;
+	if (depth >= TREE_DEPTH_MAX)
+		return -ELOOP;
+	fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (fstat(fd, &st) < 0 || (depth > 0 && st.st_dev != dev)) {
+		(void)close(fd);
+		return -EXDEV;
+	}
+	r = remove_entries(fd, st.st_dev, depth + 1);
+	if (unlinkat(dir_fd, name, AT_REMOVEDIR) < 0 && errno != ENOENT && r == 0)
+		r = -errno;
+	return r;
+}
+
+int file_remove_tree_at(int dir_fd, const char *name, struct error *err)
+{
+	int r = remove_below(dir_fd, name, 0, 0);
+
+	return r < 0 ? error_set(err, -r, "remove %s: %s", name, strerror(-r)) : 0;
+}
+
+int file_lock(int fd, bool exclusive, uint64_t deadline_ns)
+{
+	int op = (exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB;
+
+	while (flock(fd, op) < 0) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return -errno;
+		if (deadline_poll_ms(deadline_ns) == 0)
+			return -EWOULDBLOCK;
+		clock_sleep_ms(20);
+	}
+	return 0;
+}
+
+int fd_write_all(int fd, const void *data, size_t len)
+{
+	const char *p = data;
+
+	while (len > 0) {
+		ssize_t n = write(fd, p, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		p += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+int fd_set_nonblock(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+		return -errno;
+	return 0;
+}
+
+int fd_set_cloexec(int fd, bool on)
+{
+	return fcntl(fd, F_SETFD, on ? FD_CLOEXEC : 0) < 0 ? -errno : 0;
+}
+
+char *path_join(const char *a, const char *b)
+{
+	char *s = NULL;
+
+	return asprintf(&s, "%s/%s", a, b) < 0 ? NULL : s;
+}
+
+int file_free_bytes(const char *path, uint64_t *ret, struct error *err)
+{
+	struct statvfs vfs;
+
+	if (statvfs(path, &vfs) < 0)
+		return error_errno(err, "free space of %s", path);
+	*ret = (uint64_t)vfs.f_bavail * (uint64_t)vfs.f_frsize;
+	return 0;
+}

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/json.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/file.h"
+
+#define FILE_CAP ((size_t)16 << 20)
+
+static int lookup(struct json_object *o, const char *key, enum json_type type,
+		  struct json_object **ret, struct error *err)
+{
+	struct json_object *v = NULL;
+
+	if (o == NULL || !json_object_is_type(o, json_type_object) ||
+	    !json_object_object_get_ex(o, key, &v) || v == NULL)
+		return error_set(err, ENOENT, "member \"%s\" is missing", key);
+	if (!json_object_is_type(v, type))
+		return error_set(err, EINVAL, "member \"%s\" is not a %s", key,
+				 json_type_to_name(type));
+	*ret = v;
+	return 0;
+}
+
+int json_get_str(struct json_object *o, const char *key, const char **ret, struct error *err)
+{
+	struct json_object *v = NULL;
+	int r = lookup(o, key, json_type_string, &v, err);
+
+	if (r < 0)
+		return r;
+	*ret = json_object_get_string(v);
+	return 0;
+}
+
+int json_get_i64(struct json_object *o, const char *key, int64_t *ret, struct error *err)
+{
+	struct json_object *v = NULL;
+	int r = lookup(o, key, json_type_int, &v, err);
+
+	if (r < 0)
+		return r;
+	errno = 0;
+	*ret = json_object_get_int64(v);
+	return 0;
+}
+
+int json_get_u64(struct json_object *o, const char *key, uint64_t *ret, struct error *err)
+{
+	struct json_object *v = NULL;
+	int r = lookup(o, key, json_type_int, &v, err);
+
+	if (r < 0)
+		return r;
+	/* json-c clamps a negative number to 0 here, so look at the sign first */
+	if (json_object_get_int64(v) < 0)
+		return error_set(err, ERANGE, "member \"%s\" is negative", key);
+	*ret = json_object_get_uint64(v);
+	return 0;
+}
+
+int json_get_bool(struct json_object *o, const char *key, bool *ret, struct error *err)
+{
+	struct json_object *v = NULL;
+	int r = lookup(o, key, json_type_boolean, &v, err);
+
+	if (r < 0)
+		return r;
+	*ret = json_object_get_boolean(v) != 0;
+	return 0;
+}
+
+int json_get_object(struct json_object *o, const char *key, struct json_object **ret,
+		    struct error *err)
+{
+	return lookup(o, key, json_type_object, ret, err);
+}
+
+int json_get_array(struct json_object *o, const char *key, struct json_object **ret,
+		   struct error *err)
+{
+	return lookup(o, key, json_type_array, ret, err);
+}
+
+const char *json_str_or(struct json_object *o, const char *key, const char *fallback)
+{
+	const char *s = NULL;
+
+	return json_get_str(o, key, &s, NULL) < 0 ? fallback : s;
+}
+
+uint64_t json_u64_or(struct json_object *o, const char *key, uint64_t fallback)
+{
+	uint64_t v = 0;
+
+	return json_get_u64(o, key, &v, NULL) < 0 ? fallback : v;
+}
+
+bool json_bool_or(struct json_object *o, const char *key, bool fallback)
+{
+	bool v = false;
+
+	return json_get_bool(o, key, &v, NULL) < 0 ? fallback : v;
+}
+
+void json_add(struct json_object *o, const char *key, struct json_object *value)
+{
+	if (o == NULL) {
+		(void)json_object_put(value);
+		return;
+	}
+	int r = json_object_object_add(o, key, value);
+
+	assert(r == 0);
+	(void)r;
+}
+
+void json_add_str(struct json_object *o, const char *key, const char *value)
+{
+	json_add(o, key, value == NULL ? NULL : json_object_new_string(value));
+}
+
+void json_add_u64(struct json_object *o, const char *key, uint64_t value)
+{
+	json_add(o, key, json_object_new_uint64(value));
+}
+
+void json_add_i64(struct json_object *o, const char *key, int64_t value)
+{
+	json_add(o, key, json_object_new_int64(value));
+}
+
+void json_add_bool(struct json_object *o, const char *key, bool value)
+{
+	json_add(o, key, json_object_new_boolean(value));
+}
+
+void json_add_seconds(struct json_object *o, const char *key, double seconds)
+{
+	char text[40];
+
+	(void)snprintf(text, sizeof(text), "%.3f", seconds);
+	json_add(o, key, json_object_new_double_s(seconds, text));
+}
+
+struct json_object *json_new_object(void)
+{
+	struct json_object *o = json_object_new_object();
+
+	assert(o != NULL);
+	return o;
+}
+
+struct json_object *json_new_array(void)
+{
+	struct json_object *o = json_object_new_array();
+
+	assert(o != NULL);
+	return o;
+}
+
+int json_parse(const char *text, size_t len, struct json_object **ret, struct error *err)
+{
+	struct json_tokener *tok = json_tokener_new();
+	struct json_object *o;
+	enum json_tokener_error why;
+	size_t end;
+
+	if (tok == NULL || len >= INT32_MAX) {
+		json_tokener_free(tok);
+		return error_set(err, ENOMEM, "JSON text too large");
+	}
+	json_tokener_set_flags(tok, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+	o = json_tokener_parse_ex(tok, text, (int)len);
+	why = json_tokener_get_error(tok);
+	if (why == json_tokener_continue) /* a bare number ends only with the text */
+		o = json_tokener_parse_ex(tok, "", 1), why = json_tokener_get_error(tok);
+	end = json_tokener_get_parse_end(tok);
+	json_tokener_free(tok);
+	if (why != json_tokener_success) {
+		(void)json_object_put(o);
+		return error_set(err, EINVAL, "not JSON: %s at byte %zu", json_tokener_error_desc(why),
+				 end);
+	}
+	*ret = o;
+	return 0;
+}
+
+int json_load_at(int dir_fd, const char *path, struct json_object **ret, struct error *err)
+{
+	AUTO_FREE char *text = NULL;
+	size_t len = 0;
+	int r = file_read_at(dir_fd, path, FILE_CAP, &text, &len, err);
+
+	if (r < 0)
+		return r;
+	r = json_parse(text, len, ret, err);
+	return r < 0 ? error_prefix(err, r, "%s", path) : 0;
+}
+
+int json_save_at(int dir_fd, const char *path, struct json_object *o, mode_t mode,
+		 struct error *err)
+{
+	int flags = JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE;
+	AUTO_FREE char *text = NULL;
+	int n = asprintf(&text, "%s\n", json_object_to_json_string_ext(o, flags));
+
+	if (n < 0) {
+		text = NULL;
+		return error_set(err, ENOMEM, "write %s: out of memory", path);
+	}
+	return file_write_atomic_at(dir_fd, path, text, (size_t)n, mode, err);
+}
+
+const char *json_compact(struct json_object *o)
+{
+	return json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN |
+							 JSON_C_TO_STRING_NOSLASHESCAPE);
+}
