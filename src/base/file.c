@@ -15,7 +15,7 @@
 
 #define TREE_DEPTH_MAX 64
 
-static int read_growing(int fd, size_t cap, char **ret, size_t *ret_len)
+int fd_read_all(int fd, size_t cap, char **ret, size_t *ret_len)
 {
 	AUTO_FREE char *buf = NULL;
 	size_t size = 0, len = 0;
@@ -58,7 +58,7 @@ int file_read_at(int dir_fd, const char *path, size_t cap, char **ret, size_t *r
 
 	if (fd < 0)
 		return error_errno(err, "open %s", path);
-	r = read_growing(fd, cap, ret, ret_len);
+	r = fd_read_all(fd, cap, ret, ret_len);
 	if (r < 0)
 		return error_set(err, -r, "read %s: %s", path, strerror(-r));
 	return 0;

@@ -71,6 +71,15 @@ int file_remove_tree_at(int dir_fd, const char *name, struct error *err);
  */
 int file_lock(int fd, bool exclusive, uint64_t deadline_ns);
 
+/**
+ * fd_read_all() - Read a descriptor from its present offset to its end
+ * @cap: -EFBIG when there is more, bytes
+ * @ret: owned by the caller, NUL-terminated; @ret_len: bytes without that NUL, NULL if not wanted
+ *
+ * Return: 0; -EFBIG; -ENOMEM; errno of read.
+ */
+int fd_read_all(int fd, size_t cap, char **ret, size_t *ret_len);
+
 /** fd_write_all() - Write @len bytes to a blocking descriptor. Return: 0 or -errno. */
 int fd_write_all(int fd, const void *data, size_t len);
 

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+#include "host/ledger.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "host/vmdir.h"
+
+#define LEDGER_NAME "ledger.json"
+
+static struct json_object *member_object(struct json_object *o, const char *key)
+{
+	struct json_object *v = NULL;
+
+	if (json_get_object(o, key, &v, NULL) < 0) {
+		v = json_new_object();
+		json_add(o, key, v);
+	}
+	return v;
+}
+
+/* Under the host lock. A file that is missing, broken or of another boot is an empty ledger. */
+static struct json_object *load(const struct host *host)
+{
+	struct json_object *ledger = NULL;
+
+	if (json_load_at(host->run_fd, LEDGER_NAME, &ledger, NULL) == 0 &&
+	    strcmp(json_str_or(ledger, "boot", ""), host->boot_id) == 0)
+		return ledger;
+	(void)json_object_put(ledger);
+	ledger = json_new_object();
+	json_add_str(ledger, "boot", host->boot_id);
+	return ledger;
+}
+
+static struct json_object *holders_of(struct json_object *ledger, const char *key)
+{
+	return member_object(member_object(member_object(ledger, "entries"), key), "holders");
+}
+
+int ledger_hold(const struct host *host, const char *key, const char *vm, uint64_t amount,
+		struct error *err)
+{
+	AUTO_CLOSE int lock = host_lock(host, err);
+	AUTO_JSON struct json_object *ledger = NULL;
+
+	if (lock < 0)
+		return lock;
+	ledger = load(host);
+	json_add_u64(holders_of(ledger, key), vm, amount);
+	return json_save_at(host->run_fd, LEDGER_NAME, ledger, 0600, err);
+}
+
+int ledger_release(const struct host *host, const char *key, const char *vm, struct error *err)
+{
+	AUTO_CLOSE int lock = host_lock(host, err);
+	AUTO_JSON struct json_object *ledger = NULL;
+	struct json_object *holders;
+
+	if (lock < 0)
+		return lock;
+	ledger = load(host);
+	holders = holders_of(ledger, key);
+	json_object_object_del(holders, vm);
+	if (json_object_object_length(holders) == 0)
+		json_object_object_del(member_object(ledger, "entries"), key);
+	return json_save_at(host->run_fd, LEDGER_NAME, ledger, 0600, err);
+}
+
+int ledger_held(const struct host *host, const char *key, const char *except, uint64_t *ret,
+		struct error *err)
+{
+	AUTO_CLOSE int lock = host_lock(host, err);
+	AUTO_JSON struct json_object *ledger = NULL;
+	uint64_t sum = 0;
+
+	if (lock < 0)
+		return lock;
+	ledger = load(host);
+	json_object_object_foreach(holders_of(ledger, key), vm, amount)
+	{
+		if (except == NULL || strcmp(vm, except) != 0)
+			sum += json_object_get_uint64(amount);
+	}
+	*ret = sum;
+	return 0;
+}

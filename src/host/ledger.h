@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The host ledger: things that several VMs share, and who holds how much of them.
+ *
+ * One file, run_dir/ledger.json: {"boot": ID, "entries": {KEY: {"original": N, "holders": {VM: N}}}}.
+ * It is read and replaced under the host lock. A ledger of an earlier boot counts as empty. The
+ * holder journals {"op":"ledger","key":KEY} before it calls ledger_hold().
+ */
+#ifndef BMVM_HOST_LEDGER_H
+#define BMVM_HOST_LEDGER_H
+
+#include <stdint.h>
+
+#include "host/host.h"
+
+struct error;
+
+/* Guest memory promised to VMs, bytes; "original" is unused. */
+#define LEDGER_MEMORY "memory"
+
+/**
+ * ledger_hold() - Write down that a VM holds part of a shared thing
+ * @key:    e.g. LEDGER_MEMORY
+ * @vm:     its name
+ * @amount: in the key's unit; replaces an amount this VM held before
+ *
+ * Return: 0 or -errno.
+ */
+int ledger_hold(const struct host *host, const char *key, const char *vm, uint64_t amount,
+		struct error *err);
+
+/** ledger_release() - Let go; not holding is success. Return: 0 or -errno. */
+int ledger_release(const struct host *host, const char *key, const char *vm, struct error *err);
+
+/**
+ * ledger_held() - What the VMs hold together
+ * @except: a VM that is not counted, or NULL
+ * @ret:    sum of the amounts
+ *
+ * Return: 0 (0 when nobody holds any) or -errno.
+ */
+int ledger_held(const struct host *host, const char *key, const char *except, uint64_t *ret,
+		struct error *err);
+
+#endif
