@@ -206,6 +206,15 @@ bool config_explicit(const struct config *cfg, const char *path);
 /** config_check_available() - Refuse what is not built yet, naming the key. 0 or -ENOTSUP. */
 int config_check_available(const struct config *cfg, struct error *err);
 
+/**
+ * config_default_text() - A key's default as the documentation shows it
+ * @path: dotted path within baremetal_vm
+ *
+ * Return: static JSON text such as "32" or "\"128G\""; NULL for an unknown key and for one whose
+ * default is "not given".
+ */
+const char *config_default_text(const char *path);
+
 /** config_describe() - Write the table of all keys for people (help) to @out. */
 void config_describe(FILE *out);
 

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/suggest.h"
+#include "cli/commands.h"
+
+struct command {
+	const char *name;
+	const char *summary; /* NULL: not listed */
+	int (*main)(int argc, char **argv);
+};
+
+static const struct command commands[] = {
+	{ "run", "run a command in a throw-away VM", cmd_unavailable },
+	{ "check", "is this host ready? every check with its fix", cmd_unavailable },
+	{ "gpus", "the GPUs that could be passed to a VM", cmd_unavailable },
+	{ "ps", "live and preserved VMs", cmd_unavailable },
+	{ "ssh", "log in to a VM, or run a command in it", cmd_unavailable },
+	{ "console", "attach to a VM's serial console", cmd_unavailable },
+	{ "logs", "what a VM's console and QEMU wrote", cmd_unavailable },
+	{ "destroy", "destroy VMs and give back what they held", cmd_unavailable },
+	{ "recover", "undo what dead runs left behind", cmd_unavailable },
+	{ "image", "build, import, list, verify and remove base images", cmd_unavailable },
+	{ "discover", "models of the MAD package in this folder", cmd_unavailable },
+	{ "report", "reports from performance files", cmd_unavailable },
+	{ "build", NULL, cmd_refused },
+	{ "database", NULL, cmd_refused },
+};
+
+int cli_fail(const struct error *err, int code)
+{
+	log_failure(err);
+	return code;
+}
+
+static const struct command *find_command(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	}
+	return NULL;
+}
+
+static int unknown_command(const char *name)
+{
+	struct suggest near = SUGGEST_INIT(name);
+	char text[SUGGEST_TEXT_SIZE];
+	struct error err = ERROR_INIT;
+
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		suggest_try(&near, commands[i].name);
+	error_set(&err, EINVAL, "unknown %s \"%s\"%s", name[0] == '-' ? "option" : "command", name,
+		  suggest_text(&near, text));
+	if (near.best == NULL)
+		error_hint(&err, 0, "bmvm --help lists the commands");
+	return cli_fail(&err, EXIT_CODE_USAGE);
+}
+
+static int print_help(void)
+{
+	printf("Usage: bmvm COMMAND [options]\n\n"
+	       "Runs one workload in a throw-away virtual machine and gives the host back as it "
+	       "was.\n\n"
+	       "Commands:\n");
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+		if (commands[i].summary != NULL)
+			printf("  %-10s %s\n", commands[i].name, commands[i].summary);
+	}
+	printf("\nbmvm COMMAND --help tells more; bmvm --version prints the version.\n");
+	return EXIT_CODE_OK;
+}
+
+static int print_version(void)
+{
+	printf("bmvm %s\n", BMVM_VERSION);
+	return EXIT_CODE_OK;
+}
+
+/* `bmvm help [COMMAND]` is `bmvm [COMMAND] --help`. */
+static int help_command(int argc, char **argv)
+{
+	char help[] = "--help";
+	char *words[] = { NULL, help, NULL };
+	const struct command *c;
+
+	if (argc < 2)
+		return print_help();
+	c = find_command(argv[1]);
+	if (c == NULL)
+		return unknown_command(argv[1]);
+	words[0] = argv[1];
+	return c->main(2, words);
+}
+
+/* A full disk or a closed pipe behind stdout turns an answer into a failure. */
+static int flush_answer(int code)
+{
+	struct error err = ERROR_INIT;
+
+	if (fflush(stdout) == 0 && ferror(stdout) == 0)
+		return code;
+	if (errno == EPIPE)
+		return code;
+	error_errno(&err, "write to stdout");
+	return cli_fail(&err, code != EXIT_CODE_OK ? code : EXIT_CODE_FAILED);
+}
+
+static int dispatch(int argc, char **argv)
+{
+	const struct command *c;
+
+	if (argc < 2) {
+		struct error err = ERROR_INIT;
+
+		error_set(&err, EINVAL, "no command given");
+		error_hint(&err, 0, "bmvm --help lists the commands");
+		return cli_fail(&err, EXIT_CODE_USAGE);
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+		return print_help();
+	if (strcmp(argv[1], "--version") == 0)
+		return print_version();
+	if (strcmp(argv[1], "help") == 0)
+		return help_command(argc - 1, argv + 1);
+	c = find_command(argv[1]);
+	return c == NULL ? unknown_command(argv[1]) : c->main(argc - 1, argv + 1);
+}
+
+int cli_main(int argc, char **argv)
+{
+	return flush_answer(dispatch(argc, argv));
+}
