@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What QEMU (and virtiofsd) may reach, set up in the child between fork and exec.
+ *
+ * Started by root: a mount namespace of its own, in which everything there is becomes read-only and
+ * nosuid and /dev is a small tmpfs with just the nodes needed, the seed's files (copied, owned by
+ * the VM's uid) and the shared folders (bind mounts, read-only ones so in the kernel); then the
+ * uid of this VM alone. Nothing on the host changes: the namespace ends with its last process.
+ * Started by somebody else: limits and no_new_privs only.
+ *
+ * The uids: JAIL_UID_BASE and the 65535 above it, one per running VM, gid the same number. That
+ * block begins where systemd's range for containers ends (0x6FFFFFFF) and stays below its
+ * "foreign" range (0x7FFE0000): no distribution hands them out, useradd and /etc/subuid do not
+ * get there by themselves. No passwd entry is needed. jail_uid_lease() finds a free one.
+ */
+#ifndef BMVM_VM_JAIL_H
+#define BMVM_VM_JAIL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "vm/plan.h"
+
+struct error;
+
+#define JAIL_UID_BASE  1879048192U /* 0x70000000 */
+#define JAIL_UID_COUNT 65536U
+
+/* Paths inside the jail. JAIL_SHARE is a printf format for the number of the share. */
+#define JAIL_SEED  "/dev/bmvm/seed"
+#define JAIL_SHARE "/dev/bmvm/share%zu"
+
+/** struct jail_share - A folder bound into the jail; @fd: O_PATH or readable directory, borrowed */
+struct jail_share {
+	int fd;
+	bool readonly;
+};
+
+/**
+ * struct jail - What the child gets
+ * @uid:      its uid and gid; 0: stay what we are (virtiofsd)
+ * @isolate:  make the mount namespace; needs root
+ * @kvm:      it needs /dev/kvm
+ * @seed_fd:  directory whose regular files are copied to JAIL_SEED; -1: none
+ * @shares:   appear as JAIL_SHARE in this order
+ * @memlock:  RLIMIT_MEMLOCK in bytes; 0: leave it
+ */
+struct jail {
+	uid_t uid;
+	bool isolate;
+	bool kvm;
+	int seed_fd;
+	struct jail_share shares[VM_MOUNTS_MAX];
+	size_t n_shares;
+	uint64_t memlock;
+};
+
+#define JAIL_INIT { .seed_fd = -1 }
+
+/**
+ * jail_enter() - Go into the jail; the `prepare` of a struct spawn
+ * @jail: struct jail
+ *
+ * For a forked child only: there is no way back. Return: 0; the errno of the step named in @err.
+ */
+int jail_enter(void *jail, struct error *err);
+
+/**
+ * jail_uid_lease() - Find a uid no other running VM has
+ * @run_fd:   directory handle of the run folder; holds the folder "uids" with one empty lock file
+ *            each
+ * @ret_uid:  the uid
+ * @ret_lock: owned descriptor that holds the flock; the uid is ours while it or an inherited copy
+ *            is open
+ *
+ * A lock file is left behind empty when the lease ends (removing it would race). Does not block.
+ * Return: 0; -EUSERS none is free; errno.
+ */
+int jail_uid_lease(int run_fd, uid_t *ret_uid, int *ret_lock, struct error *err);
+
+/**
+ * jail_readable_copy() - Make a file readable for a uid that has no right on it
+ * @fd:  a regular file, read from its beginning; borrowed
+ * @uid: who is going to open /proc/self/fd/N again; our own uid always can
+ * @ret: an owned duplicate of @fd if its mode lets everyone read it or @uid is ours, else a sealed
+ *       memfd with the same content
+ *
+ * Return: 0; -EINVAL not a regular file; errno.
+ */
+int jail_readable_copy(int fd, uid_t uid, int *ret, struct error *err);
+
+#endif
