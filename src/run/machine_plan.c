@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: MIT */
+#include "run/machine_plan.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "run/firmware.h"
+
+/* Give QEMU a descriptor; @fd is taken, and closed on our side once QEMU runs. */
+static int give(struct machine_plan *mp, int fd, int *ret_number, struct error *err)
+{
+	int number;
+
+	if (mp->n_theirs >= MACHINE_FDS_MAX) {
+		(void)close(fd);
+		return error_set(err, EMFILE, "too many files for one VM");
+	}
+	mp->theirs[mp->n_theirs++] = fd;
+	number = vm_fds_add(&mp->plan.fds, fd);
+	if (number < 0)
+		return error_set(err, -number, "too many files for one VM");
+	*ret_number = number;
+	return 0;
+}
+
+/* Keep a descriptor of ours until the VM is gone. */
+static int hold(struct machine *m, int fd, struct error *err)
+{
+	if (m->n_held >= MACHINE_FDS_MAX) {
+		(void)close(fd);
+		return error_set(err, EMFILE, "too many files for one VM");
+	}
+	m->held[m->n_held++] = fd;
+	return 0;
+}
+
+static int give_socketpair(struct machine_plan *mp, int *ret_ours, int *ret_number,
+			   struct error *err)
+{
+	int fds[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
+		return error_errno(err, "socketpair");
+	*ret_ours = fds[0];
+	return give(mp, fds[1], ret_number, err);
+}
+
+static enum vm_format format_of(const struct image_file *f)
+{
+	return strcmp(f->format, "raw") == 0 ? VM_FORMAT_RAW : VM_FORMAT_QCOW2;
+}
+
+static int plan_disks(struct machine *m, struct machine_plan *mp, struct error *err)
+{
+	const struct image *image = m->spec->image;
+	int fd = openat(m->data_fd, MACHINE_OVERLAY, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	int r;
+
+	if (fd < 0)
+		return error_errno(err, "open the overlay");
+	r = give(mp, fd, &mp->plan.disk.fd, err);
+	mp->plan.disk.format = VM_FORMAT_QCOW2;
+	mp->plan.disk_flush = m->spec->keep_disk;
+	for (size_t i = 0; i < image->n_chain && r == 0; i++) {
+		struct vm_node *node = &mp->plan.backing[mp->plan.n_backing++];
+
+		r = image_file_open_shared(&image->chain[i], &fd, err);
+		if (r < 0)
+			return r;
+		node->format = format_of(&image->chain[i]);
+		r = give(mp, fd, &node->fd, err);
+		/* a copy of ours keeps the image locked should QEMU die before the VM is undone */
+		if (r == 0)
+			r = hold(m, fcntl(fd, F_DUPFD_CLOEXEC, 3), err);
+	}
+	return r;
+}
+
+static int give_readable(struct machine *m, struct machine_plan *mp, const char *path, char *ret,
+			 struct error *err)
+{
+	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int copy = -1, number = -1, r;
+
+	if (fd < 0)
+		return error_errno(err, "open %s", path);
+	r = jail_readable_copy(fd, m->uid != 0 ? m->uid : geteuid(), &copy, err);
+	if (r == 0)
+		r = give(mp, copy, &number, err);
+	if (r == 0)
+		(void)snprintf(ret, 40, "/proc/self/fd/%d", number);
+	return r;
+}
+
+/* cloud-init stays off where our own seed service does the same in a tenth of the time. */
+static int plan_append(const struct image *image, struct machine_plan *mp, struct error *err)
+{
+	bool fast = image->seed == IMAGE_SEED_BMVM;
+
+	if (asprintf(&mp->append, "%s%s", image->append != NULL ? image->append : "console=ttyS0",
+		     fast ? " cloud-init=disabled" : "") < 0) {
+		mp->append = NULL;
+		return error_set(err, ENOMEM, "out of memory");
+	}
+	mp->plan.append = mp->append;
+	return 0;
+}
+
+static int plan_boot(struct machine *m, struct machine_plan *mp, struct error *err)
+{
+	const struct config *cfg = m->spec->cfg;
+	const struct image *image = m->spec->image;
+	int r = 0;
+
+	if (cfg->firmware != FIRMWARE_BIOS)
+		r = firmware_open(cfg, m->data_fd, mp->theirs, &mp->n_theirs, err);
+	if (r == 0 && cfg->firmware != FIRMWARE_BIOS) {
+		mp->plan.firmware_code_fd = vm_fds_add(&mp->plan.fds, mp->theirs[mp->n_theirs - 2]);
+		mp->plan.firmware_vars_fd = vm_fds_add(&mp->plan.fds, mp->theirs[mp->n_theirs - 1]);
+	}
+	/* with UEFI the disk boots by itself, unless a kernel was asked for */
+	if (r < 0 || image->kernel.path == NULL ||
+	    (cfg->firmware != FIRMWARE_BIOS && cfg->kernel == NULL))
+		return r;
+	r = give_readable(m, mp, image->kernel.path, mp->kernel, err);
+	mp->plan.kernel = mp->kernel;
+	if (r == 0 && image->initrd.path != NULL) {
+		r = give_readable(m, mp, image->initrd.path, mp->initrd, err);
+		mp->plan.initrd = mp->initrd;
+	}
+	return r < 0 ? r : plan_append(image, mp, err);
+}
+
+static int plan_seed_iso(struct machine *m, struct machine_plan *mp, const char *dir,
+			 struct error *err)
+{
+	AUTO_FREE char *iso = path_join(m->spec->vd->data_path, "seed.iso");
+	int fd, r;
+
+	if (iso == NULL)
+		return error_set(err, ENOMEM, "out of memory");
+	r = seed_make_iso(dir, iso, deadline_in_s(60), err);
+	if (r < 0)
+		return r;
+	fd = open(iso, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return error_errno(err, "open %s", iso);
+	mp->plan.seed = VM_SEED_ISO;
+	return give(mp, fd, &mp->plan.seed_fd, err);
+}
+
+static int plan_seed(struct machine *m, struct machine_plan *mp, struct error *err)
+{
+	int fd;
+
+	if (m->spec->image->seed == IMAGE_SEED_NONE)
+		return 0;
+	mp->seed_dir = path_join(m->spec->vd->data_path, MACHINE_SEED);
+	if (mp->seed_dir == NULL)
+		return error_set(err, ENOMEM, "out of memory");
+	if (!m->spec->caps->vvfat)
+		return plan_seed_iso(m, mp, mp->seed_dir, err);
+	mp->plan.seed = VM_SEED_VVFAT;
+	mp->plan.seed_dir = mp->seed_dir;
+	if (!mp->jail.isolate)
+		return 0;
+	fd = open(mp->seed_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return error_errno(err, "open the seed's folder");
+	mp->theirs[mp->n_theirs++] = fd;
+	mp->jail.seed_fd = fd;
+	mp->plan.seed_dir = JAIL_SEED;
+	return 0;
+}
+
+static int plan_virtiofs(struct machine *m, struct machine_plan *mp, size_t i, int folder_fd,
+			 const struct virtiofsd_program *program, struct error *err)
+{
+	struct virtiofsd *server = &m->servers[m->n_servers];
+	int r = virtiofsd_spawn(server, program, folder_fd, m->spec->cfg->mounts[i].readonly,
+				m->spec->vd->run_fd, err);
+
+	if (r < 0)
+		return r;
+	m->n_servers++;
+	m->mounts[i].kind = VM_MOUNT_VIRTIOFS;
+	return give(mp, TAKE_FD(server->client_fd), &m->mounts[i].fd, err);
+}
+
+static void plan_9p(struct machine *m, struct machine_plan *mp, size_t i, int folder_fd)
+{
+	struct vm_mount *mount = &m->mounts[i];
+
+	mount->kind = VM_MOUNT_9P;
+	mount->path = m->spec->cfg->mounts[i].host;
+	if (!mp->jail.isolate)
+		return;
+	(void)snprintf(m->paths[i], sizeof(m->paths[i]), JAIL_SHARE, mp->jail.n_shares);
+	mp->jail.shares[mp->jail.n_shares++] =
+		(struct jail_share){ .fd = folder_fd, .readonly = mount->readonly };
+	mount->path = m->paths[i];
+}
+
+static int plan_mount(struct machine *m, struct machine_plan *mp, size_t i,
+		      const struct virtiofsd_program *program, struct error *err)
+{
+	const struct config_mount *cm = &m->spec->cfg->mounts[i];
+	int fd = open(cm->host, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return error_errno(err, "mounts[%zu].host %s", i, cm->host);
+	mp->theirs[mp->n_theirs++] = fd;
+	(void)snprintf(m->tags[i], sizeof(m->tags[i]), "share%zu", i);
+	m->mounts[i] = (struct vm_mount){ .tag = m->tags[i], .fd = -1, .readonly = cm->readonly };
+	if (program->path != NULL)
+		return plan_virtiofs(m, mp, i, fd, program, err);
+	plan_9p(m, mp, i, fd);
+	return 0;
+}
+
+static int plan_mounts(struct machine *m, struct machine_plan *mp, struct error *err)
+{
+	const struct config *cfg = m->spec->cfg;
+	struct virtiofsd_program program = { .path = NULL };
+	int r = 0;
+
+	if (cfg->n_mounts == 0)
+		return 0;
+	if (cfg->n_mounts > VM_MOUNTS_MAX)
+		return error_set(err, EINVAL, "mounts: at most %d", VM_MOUNTS_MAX);
+	if (m->spec->host->is_root && m->spec->caps->vhost_user_fs && m->spec->caps->memfd)
+		(void)virtiofsd_find(&program, NULL);
+	for (size_t i = 0; i < cfg->n_mounts && r == 0; i++) {
+		r = plan_mount(m, mp, i, &program, err);
+		if (r == 0)
+			mp->plan.mounts[mp->plan.n_mounts++] = m->mounts[i];
+	}
+	if (r == 0 && m->n_servers > 0 && mp->plan.memory_kind == VM_MEMORY_PLAIN)
+		mp->plan.memory_kind = VM_MEMORY_SHARED;
+	virtiofsd_program_done(&program);
+	return r;
+}
+
+static void plan_basics(const struct machine *m, struct machine_plan *mp)
+{
+	const struct machine_spec *s = m->spec;
+	struct vm_plan *p = &mp->plan;
+
+	p->name = s->vd->name;
+	p->uuid = s->uuid;
+	p->accel = s->accel;
+	p->vcpus = s->cfg->vcpus;
+	p->memory = s->cfg->memory;
+	p->memory_kind = s->cfg->hugepages > 0 ? VM_MEMORY_HUGE : VM_MEMORY_PLAIN;
+	p->huge_page = s->cfg->hugepages;
+	p->network = true;
+	p->isolated = s->cfg->network.isolated || s->cfg->network.mode != NETWORK_USER;
+	vm_mac(s->uuid, 0, mp->mac);
+	p->mac = mp->mac;
+	p->extra = s->cfg->qemu_args.v;
+}
+
+static int plan_identity(struct machine *m, struct machine_plan *mp, struct error *err)
+{
+	int lock = -1, r;
+
+	mp->jail.kvm = m->spec->accel == VM_ACCEL_KVM;
+	if (!m->spec->host->is_root)
+		return 0;
+	r = jail_uid_lease(m->spec->host->run_fd, &m->uid, &lock, err);
+	if (r < 0)
+		return r;
+	mp->jail.uid = m->uid;
+	mp->jail.isolate = true;
+	return hold(m, lock, err);
+}
+
+int machine_plan_fill(struct machine *m, struct machine_plan *mp, struct error *err)
+{
+	int r = plan_identity(m, mp, err);
+
+	plan_basics(m, mp);
+	if (r == 0)
+		r = give_socketpair(mp, &mp->qmp_fd, &mp->plan.qmp_fd, err);
+	if (r == 0)
+		r = give_socketpair(mp, &mp->serial_fd, &mp->plan.serial_fd, err);
+	if (r == 0)
+		r = plan_disks(m, mp, err);
+	if (r == 0)
+		r = plan_boot(m, mp, err);
+	if (r == 0)
+		r = plan_seed(m, mp, err);
+	if (r == 0)
+		r = plan_mounts(m, mp, err);
+	return r;
+}
+
+void machine_plan_close_theirs(struct machine_plan *mp)
+{
+	for (size_t i = 0; i < mp->n_theirs; i++)
+		close_fd(&mp->theirs[i]);
+	mp->n_theirs = 0;
+}
+
+void machine_plan_done(struct machine_plan *mp)
+{
+	machine_plan_close_theirs(mp);
+	close_fd(&mp->qmp_fd);
+	close_fd(&mp->serial_fd);
+	free(mp->append);
+	free(mp->seed_dir);
+}

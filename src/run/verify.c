@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+#include "run/verify.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/process.h"
+
+#define PROC_FILE_CAP ((size_t)16 << 20)
+
+static void differs(struct json_object *list, const char *what, const char *expected,
+		    const char *found)
+{
+	struct json_object *o = json_new_object();
+
+	json_add_str(o, "what", what);
+	json_add_str(o, "expected", expected);
+	json_add_str(o, "found", found);
+	(void)json_object_array_add(list, o);
+}
+
+static void check_qemu(const struct machine *m, struct json_object *list)
+{
+	uint64_t start = 0;
+	char text[64];
+
+	if (m->qemu_pid <= 0 ||
+	    process_start_time(m->spec->host->proc_fd, m->qemu_pid, &start) < 0 ||
+	    start != m->qemu_start)
+		return;
+	(void)snprintf(text, sizeof(text), "process %d still runs", (int)m->qemu_pid);
+	differs(list, "QEMU", "ended", text);
+}
+
+/* Only with a uid of its own can a stray child of QEMU be told from other processes. */
+static void check_uid(const struct machine *m, struct json_object *list)
+{
+	int fd = m->uid == 0 ? -1 : openat(m->spec->host->proc_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO_CLOSEDIR DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+
+	if (dir == NULL) {
+		close_fd(&fd);
+		return;
+	}
+	while ((entry = readdir(dir)) != NULL) {
+		struct stat st;
+		char text[64];
+
+		if (entry->d_name[0] < '1' || entry->d_name[0] > '9' ||
+		    fstatat(dirfd(dir), entry->d_name, &st, 0) < 0 || st.st_uid != m->uid)
+			continue;
+		(void)snprintf(text, sizeof(text), "process %.20s runs under it", entry->d_name);
+		differs(list, "uid of the VM", "no process", text);
+	}
+}
+
+static void check_folder(const struct machine *m, struct json_object *list)
+{
+	struct stat st;
+
+	if (lstat(m->spec->vd->data_path, &st) == 0)
+		differs(list, m->spec->vd->data_path, "absent", "present");
+}
+
+/* Lines of /proc/net/tcp: " sl local_address rem_address st ... uid ..."; st 0A is LISTEN. */
+static void check_port(const struct machine *m, struct json_object *list)
+{
+	AUTO_FREE char *text = NULL;
+	char *save = NULL;
+	uid_t uid = m->uid != 0 ? m->uid : m->spec->host->uid;
+
+	if (m->port == 0 || file_read_at(m->spec->host->proc_fd, "net/tcp", PROC_FILE_CAP, &text,
+					 NULL, NULL) < 0)
+		return;
+	for (char *line = strtok_r(text, "\n", &save); line != NULL;
+	     line = strtok_r(NULL, "\n", &save)) {
+		unsigned int address = 0, port = 0, state = 0, owner = 0;
+		char found[64];
+
+		if (sscanf(line, " %*u: %8x:%4x %*8x:%*4x %2x %*x:%*x %*x:%*x %*x %u", &address, &port,
+			   &state, &owner) != 4 ||
+		    state != 0x0a || port != m->port || owner != uid)
+			continue;
+		(void)snprintf(found, sizeof(found), "port %u is listened on by uid %u", port, owner);
+		differs(list, "SSH port", "closed", found);
+	}
+}
+
+static bool other_vm_uses(const struct machine *m)
+{
+	AUTO_STRV struct strv names = STRV_INIT;
+
+	return vmdir_list(m->spec->host, &names, NULL) < 0 || names.n > 1;
+}
+
+/* QEMU locks images with fcntl; a lock that nobody alive holds would be ours. */
+static void check_locks(const struct machine *m, struct json_object *list)
+{
+	const char *path = m->spec->image->chain[0].path;
+	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	if (fd < 0 || other_vm_uses(m))
+		return;
+	if (fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK)
+		differs(list, path, "not locked", "locked");
+}
+
+static void check_mounts(const struct machine *m, struct json_object *list)
+{
+	AUTO_FREE char *text = NULL;
+
+	if (file_read_at(m->spec->host->proc_fd, "self/mountinfo", PROC_FILE_CAP, &text, NULL,
+			 NULL) == 0 &&
+	    strstr(text, m->spec->vd->data_path) != NULL)
+		differs(list, "mounts", "none below the VM's folder", m->spec->vd->data_path);
+}
+
+static void check_image(const struct machine *m, struct json_object *list)
+{
+	struct error err = ERROR_INIT;
+
+	if (image_check_unchanged(m->spec->image, &err) < 0)
+		differs(list, "base image", "unchanged", err.msg);
+}
+
+struct json_object *verify_machine(const struct machine *m)
+{
+	static void (*const checks[])(const struct machine *, struct json_object *) = {
+		check_qemu,  check_uid,	   check_folder, check_port,
+		check_locks, check_mounts, check_image,
+	};
+	struct json_object *list = json_new_array();
+
+	for (size_t i = 0; i < ARRAY_SIZE(checks); i++)
+		checks[i](m, list);
+	return list;
+}
