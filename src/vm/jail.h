@@ -3,10 +3,10 @@
  * What QEMU (and virtiofsd) may reach, set up in the child between fork and exec.
  *
  * Started by root: a mount namespace of its own, in which everything there is becomes read-only and
- * nosuid and /dev is a small tmpfs with just the nodes needed, the seed's files (copied, owned by
- * the VM's uid) and the shared folders (bind mounts, read-only ones so in the kernel); then the
- * uid of this VM alone. Nothing on the host changes: the namespace ends with its last process.
- * Started by somebody else: limits and no_new_privs only.
+ * nosuid and /dev is a small tmpfs with just the nodes needed, the seed and the shared folders
+ * (bind mounts, read-only ones so in the kernel); then the uid of this VM alone. Nothing on the
+ * host changes: the namespace ends with its last process. Started by somebody else: limits and
+ * no_new_privs only.
  *
  * The uids: JAIL_UID_BASE and the 65535 above it, one per running VM, gid the same number. That
  * block begins where systemd's range for containers ends (0x6FFFFFFF) and stays below its
@@ -43,8 +43,8 @@ struct jail_share {
  * @uid:      its uid and gid; 0: stay what we are (virtiofsd)
  * @isolate:  make the mount namespace; needs root
  * @kvm:      it needs /dev/kvm
- * @seed_fd:  directory whose regular files are copied to JAIL_SEED; -1: none
- * @shares:   appear as JAIL_SHARE in this order
+ * @seed_fd:  folder shown read-only as JAIL_SEED, borrowed; its files readable for all; -1: none
+ * @shares:   appear as JAIL_SHARE in this order, without what is mounted below them
  * @memlock:  RLIMIT_MEMLOCK in bytes; 0: leave it
  */
 struct jail {

@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 #include "base/cleanup.h"
+#include "base/error.h"
 #include "base/process.h"
 #include "base/strv.h"
 #include "base/watch.h"
@@ -28,7 +29,7 @@
 #include "vm/plan.h"
 #include "vm/tail.h"
 
-struct error;
+struct json_object;
 struct qmp;
 
 /**
@@ -68,7 +69,7 @@ enum vm_event {
  * @output:    the last of what it wrote there
  * @qmp:       the control connection, NULL before qemu_connect()
  * @epoll_fd:  see qemu_poll_fd()
- * @watch:     see qemu_set_watch()
+ * @watch:     see qemu_set_watch(); @watch_error: why one of them ended a wait
  * @ended, @gone_told, @status: it has been reaped; VM_EVENT_GONE was given; its wait status
  */
 struct qemu {
@@ -78,6 +79,7 @@ struct qemu {
 	struct qmp *qmp;
 	int epoll_fd;
 	struct watchset watch;
+	struct error watch_error;
 	bool ended;
 	bool gone_told;
 	int status;
@@ -113,7 +115,7 @@ int qemu_connect(struct qemu *q, int fd, uint64_t deadline_ns, struct error *err
 /** qemu_set_watch() - What every wait in here serves as well; the entries are borrowed. */
 void qemu_set_watch(struct qemu *q, struct watchset watch);
 
-/** qemu_poll_fd() - Readable when qemu_next_event() has something to do; valid until qemu_done(). */
+/** qemu_poll_fd() - Readable when qemu_next_event() has something to do; valid until done. */
 int qemu_poll_fd(const struct qemu *q);
 
 /**
@@ -125,6 +127,18 @@ int qemu_poll_fd(const struct qemu *q);
 enum vm_event qemu_next_event(struct qemu *q, char *text);
 
 /**
+ * qemu_execute() - Execute a QMP command, serving the watchset meanwhile
+ * @args: borrowed, NULL for none
+ * @ret:  value of "return", owned by the caller; NULL if not wanted
+ *
+ * Return: as qmp_execute(), but -EIO also when QEMU has ended (with its status in @err), -ENOTCONN
+ * before qemu_connect(), and what a watch returned. Call qemu_next_event() afterwards: an event
+ * that came before the reply does not make qemu_poll_fd() readable again.
+ */
+int qemu_execute(struct qemu *q, const char *command, struct json_object *args,
+		 uint64_t deadline_ns, struct json_object **ret, struct error *err);
+
+/**
  * qemu_ssh_port() - Which port of 127.0.0.1 leads to the guest's port 22
  *
  * Asks over QMP ("info usernet"). Return: the port; -ENOENT there is no such forward; as
@@ -134,10 +148,11 @@ int qemu_ssh_port(struct qemu *q, uint64_t deadline_ns, struct error *err);
 
 /**
  * qemu_pin_vcpus() - Bind each vCPU thread to one host CPU
- * @cpus: host CPU of each vCPU; NULL: `auto`, the n-th vCPU on the n-th CPU this process may use
- * @n:    length of @cpus, ignored with NULL
+ * @cpus: host CPU of each vCPU
+ * @n:    length of @cpus
  *
- * Return: 0; -EINVAL fewer CPUs than vCPUs, or a CPU that is not there; as qmp_execute().
+ * Return: 0; -EINVAL fewer CPUs than vCPUs, or a CPU that is not there or not ours to use; as
+ * qemu_execute().
  */
 int qemu_pin_vcpus(struct qemu *q, const unsigned int *cpus, size_t n, uint64_t deadline_ns,
 		   struct error *err);

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: MIT */
+#include "vm/jail.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/file.h"
+
+#define JAIL_DIR   "/dev/bmvm"
+#define COPY_CHUNK ((size_t)1 << 16)
+
+/* ---- limits and privileges ---- */
+
+static int limit(int resource, rlim_t value, const char *name, struct error *err)
+{
+	struct rlimit l = { .rlim_cur = value, .rlim_max = value };
+
+	return setrlimit((__rlimit_resource_t)resource, &l) < 0 ? error_errno(err, "set %s", name) :
+								  0;
+}
+
+static int set_limits(const struct jail *j, struct error *err)
+{
+	int r = limit(RLIMIT_CORE, 0, "RLIMIT_CORE", err);
+
+	if (r == 0 && j->memlock > 0)
+		r = limit(RLIMIT_MEMLOCK, (rlim_t)j->memlock, "RLIMIT_MEMLOCK", err);
+	return r;
+}
+
+/* gid first: without root it could not be changed any more. */
+static int drop_to(uid_t uid, struct error *err)
+{
+	gid_t gid = (gid_t)uid;
+
+	if (setgroups(0, NULL) < 0)
+		return error_errno(err, "setgroups");
+	if (setresgid(gid, gid, gid) < 0)
+		return error_errno(err, "setresgid %u", gid);
+	if (setresuid(uid, uid, uid) < 0)
+		return error_errno(err, "setresuid %u", uid);
+	if (setuid(0) == 0 || geteuid() != uid)
+		return error_set(err, EPERM, "uid 0 could not be given up");
+	return 0;
+}
+
+/* ---- the mount namespace ---- */
+
+static int make_dir(const char *path, struct error *err)
+{
+	if (mkdir(path, 0755) < 0 || chmod(path, 0755) < 0)
+		return error_errno(err, "jail: make %s", path);
+	return 0;
+}
+
+/*
+ * Everything that is mounted now becomes read-only, without setuid and device nodes, for this
+ * namespace alone. Descriptors opened before keep their rights. Kernels before 5.12 lack the call;
+ * there the uid alone protects, as it does anyway.
+ */
+static int private_mounts(struct error *err)
+{
+	struct mount_attr strict = {
+		.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
+	};
+
+	if (unshare(CLONE_NEWNS) < 0)
+		return error_errno(err, "jail: make a mount namespace");
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return error_errno(err, "jail: make mounts private");
+	if (mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &strict, sizeof(strict)) < 0 &&
+	    errno != ENOSYS)
+		return error_errno(err, "jail: make mounts read-only");
+	return 0;
+}
+
+struct node {
+	const char *path;
+	unsigned int major, minor;
+};
+
+static const struct node nodes[] = {
+	{ "/dev/null", 1, 3 },
+	{ "/dev/zero", 1, 5 },
+	{ "/dev/random", 1, 8 },
+	{ "/dev/urandom", 1, 9 },
+};
+
+static const struct node kvm_node = { "/dev/kvm", 10, 232 };
+
+static int make_node(const struct node *n, uid_t uid, struct error *err)
+{
+	if (mknod(n->path, S_IFCHR | 0600, makedev(n->major, n->minor)) < 0 ||
+	    chown(n->path, uid, (gid_t)uid) < 0)
+		return error_errno(err, "jail: make node %s", n->path);
+	return 0;
+}
+
+static int make_dev(const struct jail *j, struct error *err)
+{
+	int r = 0;
+
+	if (mount("tmpfs", "/dev", "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=0755,size=1m") < 0)
+		return error_errno(err, "jail: mount /dev");
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(nodes); i++)
+		r = make_node(&nodes[i], j->uid, err);
+	if (r == 0 && j->kvm)
+		r = make_node(&kvm_node, j->uid, err);
+	if (r == 0 && symlink("/proc/self/fd", "/dev/fd") < 0)
+		r = error_errno(err, "jail: make /dev/fd");
+	return r < 0 ? r : make_dir(JAIL_DIR, err);
+}
+
+/*
+ * One folder, without what is mounted below it. The flags of a bind mount are set by a second
+ * call; only then may anybody see it, but this namespace has nobody else yet.
+ */
+static int bind_folder(int fd, const char *target, bool readonly, struct error *err)
+{
+	unsigned long flags = MS_BIND | MS_REMOUNT | MS_NOSUID | MS_NODEV;
+	char source[32];
+	int r = make_dir(target, err);
+
+	if (r < 0)
+		return r;
+	(void)snprintf(source, sizeof(source), "/proc/self/fd/%d", fd);
+	if (mount(source, target, NULL, MS_BIND, NULL) < 0)
+		return error_errno(err, "jail: bind %s", target);
+	if (readonly)
+		flags |= MS_RDONLY;
+	if (mount(NULL, target, NULL, flags, NULL) < 0)
+		return error_errno(err, "jail: set the mount flags of %s", target);
+	return 0;
+}
+
+static int isolate(const struct jail *j, struct error *err)
+{
+	int r = private_mounts(err);
+
+	if (r == 0)
+		r = make_dev(j, err);
+	if (r == 0 && j->seed_fd >= 0)
+		r = bind_folder(j->seed_fd, JAIL_SEED, true, err);
+	for (size_t i = 0; r == 0 && i < j->n_shares; i++) {
+		char target[32];
+
+		(void)snprintf(target, sizeof(target), JAIL_SHARE, i);
+		r = bind_folder(j->shares[i].fd, target, j->shares[i].readonly, err);
+	}
+	return r;
+}
+
+int jail_enter(void *jail, struct error *err)
+{
+	const struct jail *j = jail;
+	int r;
+
+	(void)umask(0077);
+	r = set_limits(j, err);
+	if (r == 0 && j->isolate)
+		r = isolate(j, err);
+	if (r == 0 && chdir("/") < 0) /* the old working folder is outside the namespace */
+		r = error_errno(err, "jail: chdir");
+	if (r == 0 && j->uid != 0)
+		r = drop_to(j->uid, err);
+	if (r == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		r = error_errno(err, "PR_SET_NO_NEW_PRIVS");
+	return r;
+}
+
+/* ---- uids ---- */
+
+/* 1: ours now, lock in @ret; 0: somebody else's. */
+static int try_uid(int dir_fd, unsigned int slot, int *ret, struct error *err)
+{
+	AUTO_CLOSE int fd = -1;
+	char name[16];
+
+	(void)snprintf(name, sizeof(name), "%u", JAIL_UID_BASE + slot);
+	fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return error_errno(err, "open uids/%s", name);
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return errno == EWOULDBLOCK ? 0 : error_errno(err, "lock uids/%s", name);
+	*ret = TAKE_FD(fd);
+	return 1;
+}
+
+int jail_uid_lease(int run_fd, uid_t *ret_uid, int *ret_lock, struct error *err)
+{
+	AUTO_CLOSE int dir_fd = -1;
+	int r = 0;
+
+	if (mkdirat(run_fd, "uids", 0700) < 0 && errno != EEXIST)
+		return error_errno(err, "make the folder uids");
+	dir_fd = openat(run_fd, "uids", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (dir_fd < 0)
+		return error_errno(err, "open the folder uids");
+	for (unsigned int slot = 0; slot < JAIL_UID_COUNT; slot++) {
+		r = try_uid(dir_fd, slot, ret_lock, err);
+		if (r < 0)
+			return r;
+		if (r == 0)
+			continue;
+		*ret_uid = JAIL_UID_BASE + slot;
+		return 0;
+	}
+	return error_set(err, EUSERS, "all %u uids for VMs are taken", JAIL_UID_COUNT);
+}
+
+/* ---- files for that uid ---- */
+
+static int copy_content(int from, int to, struct error *err)
+{
+	AUTO_FREE char *buf = malloc(COPY_CHUNK);
+	off_t at = 0;
+
+	if (buf == NULL)
+		return error_set(err, ENOMEM, "out of memory");
+	for (;;) {
+		ssize_t n = pread(from, buf, COPY_CHUNK, at);
+		int r;
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return error_errno(err, "read a file to be copied");
+		if (n == 0)
+			return 0;
+		r = fd_write_all(to, buf, (size_t)n);
+		if (r < 0)
+			return error_set(err, -r, "copy a file: %s", strerror(-r));
+		at += n;
+	}
+}
+
+int jail_readable_copy(int fd, uid_t uid, int *ret, struct error *err)
+{
+	AUTO_CLOSE int copy = -1;
+	struct stat st;
+	int r;
+
+	if (fstat(fd, &st) < 0)
+		return error_errno(err, "stat a file for QEMU");
+	if (!S_ISREG(st.st_mode))
+		return error_set(err, EINVAL, "not a regular file");
+	if (uid == geteuid() || (st.st_mode & S_IROTH) != 0) {
+		*ret = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+		return *ret < 0 ? error_errno(err, "duplicate a descriptor") : 0;
+	}
+	copy = memfd_create("bmvm-copy", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (copy < 0)
+		return error_errno(err, "memfd_create");
+	r = copy_content(fd, copy, err);
+	if (r < 0)
+		return r;
+	if (fchmod(copy, 0444) < 0 ||
+	    fcntl(copy, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
+		return error_errno(err, "seal a memfd");
+	*ret = TAKE_FD(copy);
+	return 0;
+}
