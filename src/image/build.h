@@ -11,6 +11,7 @@
 
 #include "base/strv.h"
 #include "base/watch.h"
+#include "image/tool.h"
 
 struct error;
 struct host;
@@ -24,7 +25,7 @@ struct host;
  * @docker:   with Docker
  * @packages: further packages, NULL: none
  * @replace:  an existing image of this name gives way
- * @verbose:  show all that mmdebstrap says, instead of one line of progress
+ * @progress: told the steps and every line mmdebstrap writes; NULL: nobody
  * @watch:    ends the build early; NULL: nothing does
  */
 struct image_build {
@@ -33,7 +34,7 @@ struct image_build {
 	bool docker;
 	const struct strv *packages;
 	bool replace;
-	bool verbose;
+	const struct image_progress *progress;
 	const struct watchset *watch;
 };
 
@@ -49,7 +50,7 @@ int image_build_check(const struct host *host, const struct image_build *what, s
 /**
  * image_build() - Build and publish an image
  *
- * Minutes. Progress goes to stderr. Return: 0; as image_build_check(); -EEXIST; -EBUSY; -EIO with
+ * Minutes. Return: 0; as image_build_check(); -EEXIST; -EBUSY; -EIO with
  * the last words of mmdebstrap in @err; a watch's return, with everything made so far removed.
  */
 int image_build(const struct host *host, const struct image_build *what, struct error *err);

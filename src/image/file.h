@@ -72,7 +72,7 @@ void image_file_done(struct image_file *file);
  *
  * The descriptor carries a shared flock(2): as long as a copy of it is open in any process (hand it
  * to QEMU, and QEMU's life is the lock's), `bmvm image rm` refuses. QEMU's own image locks are
- * fcntl locks and do not meet this one. Does not block.
+ * fcntl locks and do not meet this one. Waits at most 200 ms.
  * Return: 0; -ESTALE when the file is not the one that was resolved; -EBUSY when it is just being
  * removed; the errno of open.
  */

@@ -7,6 +7,7 @@
 
 #include "base/watch.h"
 #include "image/image.h"
+#include "image/tool.h"
 
 struct error;
 struct host;
@@ -19,6 +20,7 @@ struct host;
  * @seed:    IMAGE_SEED_NOCLOUD, _NONE, or _UNKNOWN
  * @uefi:    the disk boots by UEFI firmware alone
  * @replace: an existing image of this name gives way
+ * @progress: told the steps; NULL: nobody
  * @watch:   ends the copying early; NULL: nothing does
  */
 struct image_import {
@@ -30,6 +32,7 @@ struct image_import {
 	enum image_seed seed;
 	bool uefi;
 	bool replace;
+	const struct image_progress *progress;
 	const struct watchset *watch;
 };
 
@@ -46,9 +49,11 @@ int image_import(const struct host *host, const struct image_import *what, struc
  * @overlay: path of the overlay; no process may have it open for writing
  * @from:    the image it stands on: suite, append, seed and the rest are inherited from it
  * @name:    of the new image; may be the name of @from if @replace
- * @kernel, @initrd: files for direct boot as they are inside the overlay now; NULL: those of @from
+ * @kernel, @initrd: files for direct boot as they are inside the overlay now; without @kernel those
+ *            of @from
  * @packages: added names for the manifest, NULL: none
  * @replace: an existing image of this name gives way
+ * @progress: told the steps; NULL: nobody
  * @watch:   ends the copying early; NULL: nothing does
  */
 struct image_commit {
@@ -59,13 +64,16 @@ struct image_commit {
 	const char *initrd;
 	const struct strv *packages;
 	bool replace;
+	const struct image_progress *progress;
 	const struct watchset *watch;
 };
 
 /**
  * image_commit() - Make an image of an overlay and what it stands on
  *
- * The overlay and its base are only read. Return: as image_import().
+ * The overlay and its base are only read. The new disk is as large as the overlay: for a commit
+ * make it as large as the base. -EBUSY with @replace while a VM holds the old one: release the
+ * locks of the VM that made the overlay first. Return: as image_import().
  */
 int image_commit(const struct host *host, const struct image_commit *what, struct error *err);
 
