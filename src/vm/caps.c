@@ -192,8 +192,8 @@ static void ask_options(struct question *a)
 }
 
 /*
- * The schema names every block driver the sources have, built in or not. So ask for one, of a folder
- * that is not there: only a driver that exists gets as far as missing it.
+ * The schema names every block driver the sources have, built in or not. So ask for one, of a
+ * folder that is not there: only a driver that exists gets as far as missing it.
  */
 static void ask_vvfat(struct question *a)
 {

@@ -92,7 +92,7 @@ struct qemu {
  * @q:    filled
  * @argv: as vm_args_build() made it
  * @fds:  what it inherits beside 0 (/dev/null), 1 and 2 (our pipe)
- * @jail: borrowed until qemu_release() returned; NULL: none at all (tests, probes)
+ * @jail: borrowed for the call; NULL: none at all (tests, probes)
  *
  * Return: 0, then q->process.pid is to be journaled; errno with nothing left behind.
  */

@@ -9,7 +9,6 @@
 
 #include <stdbool.h>
 
-#include "config/config.h"
 #include "host/host.h"
 #include "vm/caps.h"
 #include "vm/plan.h"
@@ -59,25 +58,5 @@ struct trial_result {
  */
 int trial_run(const struct host *host, const struct trial_request *req, struct trial_result *ret,
 	      struct error *err);
-
-/**
- * struct accel_choice - The accelerator of a run
- * @reason: one line for people: why this one
- */
-struct accel_choice {
-	enum vm_accel accel;
-	char reason[640];
-};
-
-/**
- * vm_accel_decide() - From the configured hypervisor to an accelerator
- * @wanted: kvm is taken at its word if QEMU has it and /dev/kvm opens; auto tries it first
- * @kernel: for the trial; NULL with auto: the newest of /boot, and without any, software emulation
- *
- * Blocks as trial_run() with auto. Return: 0; -ENOTSUP QEMU lacks it; -ENOENT, -EACCES /dev/kvm is
- * missing or closed to us (with a hint).
- */
-int vm_accel_decide(const struct host *host, const struct qemu_caps *caps, enum hypervisor wanted,
-		    const char *kernel, struct accel_choice *ret, struct error *err);
 
 #endif

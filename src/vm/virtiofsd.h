@@ -19,10 +19,15 @@
 
 struct error;
 
-/** struct virtiofsd_program - What is installed; @path owned; @legacy: the C server */
+/**
+ * struct virtiofsd_program - What is installed; @path owned
+ * @legacy:   the C server's options
+ * @readonly: it knows --readonly (the mount is read-only in any case)
+ */
 struct virtiofsd_program {
 	char *path;
 	bool legacy;
+	bool readonly;
 };
 
 /**
