@@ -10,6 +10,7 @@
 #include <stdbool.h>
 
 #include "host/host.h"
+#include "vm/accel.h"
 #include "vm/caps.h"
 #include "vm/plan.h"
 
