@@ -122,7 +122,8 @@ static int write_identity(struct machine *m, struct error *err)
 	if (mkdirat(m->data_fd, MACHINE_SEED, 0755) < 0)
 		return error_errno(err, "make the seed's folder");
 	seed_fd = openat(m->data_fd, MACHINE_SEED, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (seed_fd < 0)
+	/* whatever the umask: QEMU reads it under another uid */
+	if (seed_fd < 0 || fchmod(seed_fd, 0755) < 0)
 		return error_errno(err, "open the seed's folder");
 	return seed_write(seed_fd, &seed, err);
 }

@@ -1,0 +1,494 @@
+/* SPDX-License-Identifier: MIT */
+#include "run/pipeline.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "guest/copy.h"
+#include "host/check.h"
+#include "host/fit.h"
+#include "host/ledger.h"
+#include "image/overlay.h"
+#include "run/firmware.h"
+#include "run/recover.h"
+#include "run/undo.h"
+
+#define CREATE_SECONDS 120
+
+int run_init(struct run *r, struct run_options *o, struct error *err)
+{
+	*r = (struct run){ .o = o, .host = HOST_INIT, .vd = VMDIR_INIT, .start_ns = clock_now_ns() };
+	progress_init(&r->progress, 1, o->quiet);
+	return front_init(&r->front, &r->progress, err);
+}
+
+void run_done(struct run *r)
+{
+	guest_close(r->guest);
+	(void)json_object_put(r->mounts);
+	(void)json_object_put(r->spec.facts);
+	free(r->pin);
+	keypair_done(&r->client);
+	keypair_done(&r->guest_host);
+	image_done(&r->image);
+	qemu_caps_done(&r->caps);
+	host_facts_done(&r->facts);
+	vmdir_done(&r->vd);
+	front_done(&r->front);
+	host_done(&r->host);
+}
+
+/* ---- validate ---- */
+
+static int fit_to_host(struct run *r, struct error *err)
+{
+	AUTO_STRV struct strv notes = STRV_INIT;
+	struct config *cfg = &r->o->cfg;
+	int ret = host_facts_read(&r->host, &r->facts, err);
+
+	if (ret < 0)
+		return ret;
+	host_facts_find_tools(&r->facts, cfg->qemu_binary);
+	ret = ledger_held(&r->host, LEDGER_MEMORY, NULL, &r->facts.mem_promised, err);
+	if (ret == 0)
+		ret = host_fit_config(&r->host, &r->facts, cfg, &notes, err);
+	for (size_t i = 0; i < notes.n && !r->o->quiet; i++)
+		log_info("note: %s", notes.v[i]);
+	if (ret == 0)
+		ret = host_check_run(&r->host, cfg, err);
+	return ret;
+}
+
+static int load_keys(struct run *r, struct error *err)
+{
+	const struct config *cfg = &r->o->cfg;
+	int ret;
+
+	if (cfg->ssh_key != NULL)
+		ret = keys_load_file(cfg->ssh_key, &r->client, err);
+	else if (r->image.seed == IMAGE_SEED_NONE)
+		return error_hint(err,
+				  error_set(err, EINVAL, "base image %s has no cloud-init, so ssh_key "
+							 "is needed to log in", r->image.name),
+				  "set baremetal_vm.ssh_key to a private key the image accepts");
+	else
+		ret = keypair_generate("bmvm", &r->client, err);
+	if (ret == 0 && r->image.seed != IMAGE_SEED_NONE)
+		ret = keypair_generate("bmvm-guest", &r->guest_host, err);
+	return ret;
+}
+
+static int make_ids(struct run *r, struct error *err)
+{
+	unsigned char b[32];
+	size_t n = 0;
+
+	if (getrandom(b, sizeof(b), 0) != (ssize_t)sizeof(b))
+		return error_errno(err, "getrandom");
+	b[6] = (unsigned char)((b[6] & 0x0f) | 0x40); /* RFC 4122 version 4 */
+	b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
+	for (size_t i = 0; i < 16; i++) {
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			r->uuid[n++] = '-';
+		n += (size_t)snprintf(r->uuid + n, sizeof(r->uuid) - n, "%02x", b[i]);
+	}
+	for (size_t i = 0; i < 16; i++)
+		(void)snprintf(r->machine_id + 2 * i, sizeof(r->machine_id) - 2 * i, "%02x", b[16 + i]);
+	return 0;
+}
+
+int stage_validate(struct run *r, struct error *err)
+{
+	struct config *cfg = &r->o->cfg;
+	uint64_t disk = 0;
+	int ret = config_check_available(cfg, err);
+
+	if (ret == 0)
+		ret = host_open(&r->host, "", err);
+	if (ret == 0)
+		recover_quietly(&r->host);
+	if (ret == 0)
+		ret = image_resolve(&r->host, cfg, &r->image, err);
+	if (ret == 0)
+		ret = fit_to_host(r, err);
+	if (ret == 0)
+		ret = qemu_caps_get(cfg->qemu_binary, r->host.run_fd, &r->caps, err);
+	if (ret == 0)
+		ret = overlay_size(&r->image, cfg, &disk, err);
+	if (ret == 0)
+		ret = firmware_check(cfg, err);
+	if (ret == 0)
+		ret = load_keys(r, err);
+	if (ret == 0)
+		ret = make_ids(r, err);
+	if (ret == 0)
+		ret = vm_accel_decide(&r->host, &r->caps, cfg->hypervisor, r->image.kernel.path,
+				      &r->accel, err);
+	if (ret < 0)
+		return ret;
+	if (cfg->hypervisor != HYPERVISOR_KVM && r->accel.accel == VM_ACCEL_TCG && !r->o->quiet)
+		log_info("note: %s", r->accel.reason);
+	r->spec.disk_size = disk;
+	return 0;
+}
+
+/* ---- create ---- */
+
+/* What the receipt says that only the front knows. Values of --env may be secrets: names only. */
+static struct json_object *receipt_facts(const struct run *r)
+{
+	struct json_object *o = json_new_object();
+	struct json_object *cmd = json_new_array();
+	char digest[IMAGE_DIGEST_SIZE] = "";
+	char now[CLOCK_ISO_SIZE];
+
+	clock_iso(now);
+	json_add_str(o, "bmvm", BMVM_VERSION);
+	json_add_str(o, "vm", r->vd.name);
+	json_add_str(o, "started", now);
+	for (size_t i = 0; i < r->o->n_cmd; i++)
+		(void)json_object_array_add(cmd, json_object_new_string(r->o->cmd[i]));
+	json_add(o, "command", cmd);
+	json_add_str(o, "image", r->image.name);
+	if (image_file_digest(&r->host, &r->image.chain[0], NULL, digest, NULL) == 0)
+		json_add_str(o, "image_sha256", digest);
+	json_add_str(o, "hypervisor", r->accel.accel == VM_ACCEL_KVM ? "kvm" : "tcg");
+	json_add_str(o, "hypervisor_reason", r->accel.reason);
+	json_add_str(o, "qemu", r->caps.binary);
+	json_add_str(o, "qemu_version", r->caps.version);
+	json_add_u64(o, "memory", r->o->cfg.memory);
+	json_add_u64(o, "vcpus", r->o->cfg.vcpus);
+	json_add_bool(o, "host_key_pinned", r->image.seed != IMAGE_SEED_NONE);
+	return o;
+}
+
+static void fill_spec(struct run *r)
+{
+	struct config *cfg = &r->o->cfg;
+
+	r->spec.host = &r->host;
+	r->spec.vd = &r->vd;
+	r->spec.cfg = cfg;
+	r->spec.image = &r->image;
+	r->spec.caps = &r->caps;
+	r->spec.accel = r->accel.accel;
+	r->spec.uuid = r->uuid;
+	r->spec.client_key = cfg->ssh_key == NULL ? r->client.private_pem : NULL;
+	r->spec.pin = cfg->cpu_pinning != CPU_PINNING_NONE ? cfg->pin_cpus : NULL;
+	r->spec.keep_disk = r->keep_disk || cfg->cleanup.mode != CLEANUP_DESTROY;
+	r->spec.receipt = r->o->receipt;
+	r->spec.facts = receipt_facts(r);
+	r->spec.seed = (struct seed){
+		.hostname = r->vd.name,
+		.instance_id = r->uuid,
+		.machine_id = r->machine_id,
+		.ssh_user = cfg->ssh_user,
+		.authorized_key = r->client.public_line,
+		.host_key_private = r->guest_host.private_pem,
+		.host_key_public = r->guest_host.public_line,
+	};
+}
+
+int stage_create(struct run *r, struct error *err)
+{
+	int ret = vmdir_create(&r->host, r->o->name, &r->vd, err);
+
+	if (ret < 0)
+		return ret;
+	r->has_dir = true;
+	fill_spec(r);
+	ret = front_start_guardian(&r->front, &r->spec, err);
+	if (ret < 0)
+		return ret;
+	return front_request(&r->front, "create", NULL, deadline_in_s(CREATE_SECONDS), NULL, err);
+}
+
+/* ---- start ---- */
+
+static int connect_guest(struct run *r, unsigned short port, struct error *err)
+{
+	const struct config *cfg = &r->o->cfg;
+	struct watchset ws = front_watchset(&r->front);
+	struct guest_times times = { .banner_s = 0 };
+	struct guest_login login = {
+		.port = port,
+		.user = cfg->ssh_user,
+		.private_pem = r->client.private_pem,
+		.host_key = r->guest_host.public_line,
+		.boot_deadline_ns = deadline_in_s(cfg->timeouts.boot),
+		.ssh_s = cfg->timeouts.ssh,
+	};
+	int ret = guest_connect(&login, &ws, &times, &r->guest, err);
+	struct json_object *o = json_new_object();
+
+	json_add_seconds(o, "ssh_port", times.banner_s);
+	json_add_seconds(o, "ssh_auth", times.auth_s);
+	if (ret == 0) {
+		json_add_str(o, "host_key", guest_host_key(r->guest));
+		json_add_str(o, "cipher", guest_cipher(r->guest));
+	}
+	front_note(&r->front, "guest", o);
+	return ret;
+}
+
+int stage_start(struct run *r, struct error *err)
+{
+	AUTO_JSON struct json_object *reply = NULL;
+	struct json_object *mounts = NULL;
+	const struct config *cfg = &r->o->cfg;
+	/* memory is allocated, and with huge pages cleared, before QEMU answers */
+	uint64_t bound = deadline_in_s(cfg->timeouts.boot + (cfg->memory >> 30));
+	int ret = front_request(&r->front, "start", NULL, bound, &reply, err);
+
+	if (ret < 0)
+		return ret;
+	if (json_get_array(reply, "mounts", &mounts, NULL) == 0)
+		r->mounts = json_object_get(mounts);
+	return connect_guest(r, (unsigned short)json_u64_or(reply, "port", 0), err);
+}
+
+/* ---- prepare: mounts and copies ---- */
+
+bool stage_prepare_wanted(const struct run *r)
+{
+	return r->o->cfg.n_mounts > 0 || r->o->n_copy_in > 0;
+}
+
+static int mount_one(struct run *r, size_t i, struct error *err)
+{
+	static const char script[] =
+		"set -e\n"
+		"sudo=; [ \"$(id -u)\" = 0 ] || sudo='sudo -n'\n"
+		"$sudo mkdir -p \"$2\"\n"
+		"if [ \"$3\" = virtiofs ]; then exec $sudo mount -t virtiofs -o \"$4\" \"$1\" \"$2\"; fi\n"
+		"exec $sudo mount -t 9p -o \"trans=virtio,version=9p2000.L,msize=262144,$4\" \"$1\" \"$2\"\n";
+	const struct config_mount *cm = &r->o->cfg.mounts[i];
+	struct json_object *o = json_object_array_get_idx(r->mounts, i);
+	struct watchset ws = front_watchset(&r->front);
+	AUTO_STRV struct strv argv = STRV_INIT;
+	int ret;
+
+	strv_add(&argv, json_str_or(o, "tag", ""));
+	strv_add(&argv, cm->guest);
+	strv_add(&argv, json_str_or(o, "kind", ""));
+	strv_add(&argv, cm->readonly ? "ro" : "rw");
+	if (strv_error(&argv) < 0)
+		return error_set(err, ENOMEM, "out of memory");
+	ret = guest_capture(r->guest, script, argv.v, deadline_in_s(60), NULL, &ws, err);
+	return ret < 0 ? error_prefix(err, ret, "mounts[%zu]: %s on %s", i, cm->host, cm->guest) : 0;
+}
+
+int stage_prepare(struct run *r, struct error *err)
+{
+	struct watchset ws = front_watchset(&r->front);
+	int ret = 0;
+
+	for (size_t i = 0; i < r->o->cfg.n_mounts && ret == 0; i++)
+		ret = mount_one(r, i, err);
+	for (size_t i = 0; i < r->o->n_copy_in && ret == 0; i++) {
+		const struct copy_in *c = &r->o->copy_in[i];
+
+		ret = guest_copy_in(r->guest, c->host, c->guest, DEADLINE_NEVER, &ws, err);
+		if (ret < 0)
+			ret = error_prefix(err, ret, "--copy-in %s:%s", c->host, c->guest);
+	}
+	return ret;
+}
+
+/* ---- the end ---- */
+
+/* The guardian died: do its work from the journal. QEMU died with it, or is killed by its record. */
+static int undo_ourselves(struct run *r, struct error *err)
+{
+	int ret;
+
+	front_wait_guardian(&r->front, deadline_in_s(20));
+	log_warning("the VM's guardian process died; undoing from its journal");
+	ret = undo_all(&r->host, &r->vd, false, err);
+	if (ret == 0)
+		ret = vmdir_remove(&r->host, &r->vd, err);
+	if (ret < 0) {
+		r->unclean = true;
+		return error_hint(err, ret, "bmvm recover");
+	}
+	return error_set(err, ECONNRESET, "the VM's guardian process died; everything it had made "
+					  "was undone");
+}
+
+int stage_start_undo(struct run *r, struct error *err)
+{
+	uint64_t bound = deadline_in_s(r->o->cfg.cleanup.timeout + 60U);
+
+	guest_close(r->guest);
+	r->guest = NULL;
+	if (r->preserved || r->front.lost)
+		return 0;
+	return front_request(&r->front, "stop", NULL, bound, NULL, err);
+}
+
+static void print_differences(struct json_object *list)
+{
+	size_t n = list == NULL ? 0 : json_object_array_length(list);
+
+	for (size_t i = 0; i < n; i++) {
+		struct json_object *o = json_object_array_get_idx(list, i);
+
+		log_error("not as before: %s: expected %s, found %s", json_str_or(o, "what", "?"),
+			  json_str_or(o, "expected", "?"), json_str_or(o, "found", "?"));
+	}
+}
+
+static int finish(struct run *r, struct error *err)
+{
+	AUTO_JSON struct json_object *reply = NULL;
+	struct json_object *differences = NULL;
+	int ret = front_request(&r->front, "finish", NULL, DEADLINE_NEVER, &reply, err);
+
+	front_wait_guardian(&r->front, deadline_in_s(10));
+	if (ret < 0)
+		return ret;
+	if (json_bool_or(reply, "clean", false))
+		return 0;
+	(void)json_get_array(reply, "differences", &differences, NULL);
+	print_differences(differences);
+	r->unclean = true;
+	return error_set(err, EBUSY, "the host is not as it was before");
+}
+
+int stage_create_undo(struct run *r, struct error *err)
+{
+	int ret;
+
+	if (r->preserved || !r->has_dir)
+		return 0;
+	if (r->front.fd >= 0) {
+		/* its failure comes back in the differences of "finish" */
+		(void)front_request(&r->front, "undo", NULL, DEADLINE_NEVER, NULL, NULL);
+		if (!r->front.lost) {
+			ret = finish(r, err);
+			if (!r->front.lost || ret == 0)
+				return ret;
+		}
+	}
+	return undo_ourselves(r, err);
+}
+
+/* ---- running a table ---- */
+
+static bool failed(const struct run *r, bool ok)
+{
+	return !ok || r->result.exit_code != 0 || r->result.timed_out;
+}
+
+static bool wants_preserve(const struct run *r, bool ok)
+{
+	enum cleanup_mode mode = r->o->cfg.cleanup.mode;
+
+	if (r->front.lost || r->front.caught != 0 || r->front.destroyed || r->guest == NULL)
+		return false;
+	return mode == CLEANUP_PRESERVE || (mode == CLEANUP_PRESERVE_ON_FAILURE && failed(r, ok));
+}
+
+static const char *outcome_of(const struct run *r, bool ok)
+{
+	if (r->front.caught != 0)
+		return "interrupted";
+	if (!ok)
+		return "infrastructure";
+	if (r->result.timed_out)
+		return "timeout";
+	return r->result.exit_code == 0 ? "success" : "failure";
+}
+
+static void on_begin(struct run *r, const struct stage *stage, size_t index)
+{
+	(void)index;
+	r->n_wanted++;
+	progress_begin(&r->progress, r->n_wanted, stage->title);
+}
+
+static void on_end(struct run *r, const struct stage *stage, bool ok)
+{
+	front_stage(&r->front, stage->name, progress_end(&r->progress, ok));
+}
+
+static void on_teardown(struct run *r, bool ok)
+{
+	struct error err = ERROR_INIT;
+
+	r->front.phase = FRONT_TEARDOWN;
+	front_note(&r->front, "outcome", json_object_new_string(outcome_of(r, ok)));
+	if (r->ran)
+		front_note(&r->front, "exit_code", json_object_new_int(r->result.exit_code));
+	if (r->front.caught != 0)
+		front_note(&r->front, "signal", json_object_new_int(r->front.caught));
+	if (wants_preserve(r, ok)) {
+		if (front_request(&r->front, "preserve", NULL, deadline_in_s(30), NULL, &err) == 0)
+			r->preserved = true;
+		else
+			log_warning("the VM could not be preserved: %s", err.msg);
+	}
+	r->n_wanted++;
+	progress_begin(&r->progress, r->progress.total,
+		       r->preserved ? "Leave the VM running" : "Clean up and verify");
+}
+
+static void on_failed(struct run *r, const struct stage *stage, const struct error *err)
+{
+	(void)r;
+	log_warning("%s: %s", stage->name, err->msg);
+}
+
+int pipeline_run(struct run *r, const struct stage *stages, size_t n, struct error *err)
+{
+	static const struct stage_hooks hooks = { on_begin, on_end, on_teardown, on_failed };
+	int ret;
+
+	r->progress.total = 1;
+	for (size_t i = 0; i < n; i++) {
+		if (stages[i].setup != NULL && (stages[i].wanted == NULL || stages[i].wanted(r)))
+			r->progress.total++;
+	}
+	ret = stages_run(stages, n, r, &hooks, err);
+	(void)progress_end(&r->progress, !r->unclean);
+	return ret;
+}
+
+static void print_vm_end(const struct run *r)
+{
+	if (r->front.gone_serial == NULL || r->front.gone_serial[0] == '\0')
+		return;
+	log_error("last lines of the guest's console:");
+	for (const char *p = r->front.gone_serial; *p != '\0';) {
+		size_t n = strcspn(p, "\n");
+
+		log_error("  | %.*s", (int)n, p);
+		p += n + (p[n] == '\n' ? 1 : 0);
+	}
+}
+
+int pipeline_exit_code(struct run *r, int failed_with, const struct error *err)
+{
+	if (failed_with < 0) {
+		log_failure(err);
+		if (r->front.vm_gone)
+			print_vm_end(r);
+	}
+	if (r->preserved)
+		log_info("VM %s is kept: bmvm ssh %s, bmvm console %s, bmvm logs %s; end it with "
+			 "bmvm destroy %s",
+			 r->vd.name, r->vd.name, r->vd.name, r->vd.name, r->vd.name);
+	if (r->unclean)
+		return 125;
+	if (r->front.caught != 0)
+		return 128 + r->front.caught;
+	if (failed_with < 0)
+		return 125;
+	return r->result.timed_out ? 124 : r->result.exit_code;
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+#include "run/recover.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "image/draft.h"
+#include "run/undo.h"
+
+static bool is_preserved(const struct host *host, const struct vmdir *vd)
+{
+	AUTO_JSON struct json_object *info = NULL;
+
+	return vmdir_load_info(host, vd, &info, NULL) == 0 &&
+	       strcmp(json_str_or(info, "state", ""), "preserved") == 0;
+}
+
+/* After a reboot there may be a data folder whose journal went with the run folder. */
+static int remove_data(const struct host *host, const struct vmdir *vd, struct error *err)
+{
+	char path[VM_NAME_MAX + 8];
+
+	(void)snprintf(path, sizeof(path), "vms/%s", vd->name);
+	return file_remove_tree_at(host->data_fd, path, err);
+}
+
+int recover_vm(const struct host *host, struct vmdir *vd, bool drop, struct error *err)
+{
+	bool keep = !drop && is_preserved(host, vd);
+	int r = undo_all(host, vd, keep, err);
+
+	if (r == 0 && !keep)
+		r = remove_data(host, vd, err);
+	/* a kept VM keeps its run folder too: the journal still names the data folder */
+	if (r == 0 && !keep)
+		r = vmdir_remove(host, vd, err);
+	return r < 0 ? r : keep ? 1 : 0;
+}
+
+/* Return: 1 recovered, 0 alive or kept as it was, -errno. */
+static int recover_name(const struct host *host, const char *name, struct json_object *list)
+{
+	AUTO_VMDIR struct vmdir vd = VMDIR_INIT;
+	struct error err = ERROR_INIT;
+	struct json_object *o;
+	int r = vmdir_open(host, name, &vd, &err);
+
+	if (r < 0 || strcmp(vd.name, name) != 0 || vmdir_is_alive(&vd))
+		return 0;
+	r = vmdir_claim(host, &vd, &err);
+	if (r == -EWOULDBLOCK || r == -ENOENT)
+		return 0;
+	if (r == 0)
+		r = recover_vm(host, &vd, false, &err);
+	o = json_new_object();
+	json_add_str(o, "vm", name);
+	json_add_str(o, "result", r < 0 ? "failed" : r == 1 ? "kept" : "removed");
+	if (r < 0)
+		json_add_str(o, "error", err.msg);
+	(void)json_object_array_add(list, o);
+	return r;
+}
+
+int recover_all(const struct host *host, struct json_object **ret, struct error *err)
+{
+	AUTO_STRV struct strv names = STRV_INIT;
+	struct json_object *list;
+	int failed = 0, r = vmdir_list(host, &names, err);
+
+	if (r < 0)
+		return r;
+	list = json_new_array();
+	for (size_t i = 0; i < names.n; i++)
+		failed += recover_name(host, names.v[i], list) < 0 ? 1 : 0;
+	if (draft_sweep(host, NULL) < 0)
+		log_debug("what dead image builds left could not be removed");
+	*ret = list;
+	return failed;
+}
+
+void recover_quietly(const struct host *host)
+{
+	AUTO_JSON struct json_object *list = NULL;
+
+	if (recover_all(host, &list, NULL) < 0)
+		return;
+	for (size_t i = 0; i < json_object_array_length(list); i++) {
+		struct json_object *o = json_object_array_get_idx(list, i);
+		const char *result = json_str_or(o, "result", "");
+
+		if (strcmp(result, "removed") == 0)
+			log_info("undid what the dead run of VM %s had left", json_str_or(o, "vm", "?"));
+		else if (strcmp(result, "failed") == 0)
+			log_warning("the dead run of VM %s could not be undone: %s",
+				    json_str_or(o, "vm", "?"), json_str_or(o, "error", "?"));
+	}
+}

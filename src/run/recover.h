@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Undoing what dead runs left behind, on this boot or an earlier one.
+ *
+ * A VM whose lock can be taken has neither front nor guardian nor helper any more. Its journal is
+ * undone and its folders are removed; one that was being preserved keeps its data folder (disk, keys,
+ * logs) until it is destroyed.
+ */
+#ifndef BMVM_RUN_RECOVER_H
+#define BMVM_RUN_RECOVER_H
+
+#include <json-c/json.h>
+#include <stdbool.h>
+
+#include "host/host.h"
+#include "host/vmdir.h"
+
+struct error;
+
+/**
+ * recover_vm() - Undo one dead VM
+ * @vd:   claimed (vmdir_claim())
+ * @drop: remove the data folder of a preserved VM too
+ *
+ * Return: 0 gone, or 1 its disk, keys and logs are kept; -errno.
+ */
+int recover_vm(const struct host *host, struct vmdir *vd, bool drop, struct error *err);
+
+/**
+ * recover_all() - Undo all dead VMs, and what dead image builds left
+ * @ret: array of {"vm","result": "removed"|"kept"|"failed","error"}, owned by the caller
+ *
+ * Return: how many could not be undone; -errno when the VMs could not even be listed.
+ */
+int recover_all(const struct host *host, struct json_object **ret, struct error *err);
+
+/** recover_quietly() - recover_all() at the start of a run: one line for each VM that was undone. */
+void recover_quietly(const struct host *host);
+
+#endif

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+#include "run/run.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "guest/collect.h"
+#include "run/dry_run.h"
+#include "run/pipeline.h"
+
+#define COLLECT_SECONDS 3600
+
+static void forward_signal(void *data, int sig)
+{
+	struct run *r = data;
+
+	if (sig == SIGWINCH)
+		guest_run_resize(r->guest);
+	else
+		guest_run_signal(r->guest, sig);
+}
+
+static bool wants_tty(const struct run_options *o)
+{
+	if (o->tty != TTY_AUTO)
+		return o->tty == TTY_YES;
+	return isatty(STDIN_FILENO) != 0 && isatty(STDOUT_FILENO) != 0 && isatty(STDERR_FILENO) != 0;
+}
+
+/* A kill that CMD did not ask for is most often the guest's OOM killer: say so. */
+static void note_oom(struct run *r)
+{
+	AUTO_JSON struct json_object *reply = NULL;
+	const char *text;
+
+	if (r->result.exit_code != 128 + SIGKILL || r->result.timed_out ||
+	    front_request(&r->front, "serial", NULL, deadline_in_s(10), &reply, NULL) < 0)
+		return;
+	text = json_str_or(reply, "text", "");
+	if (strstr(text, "Out of memory") == NULL && strstr(text, "oom-kill") == NULL)
+		return;
+	log_warning("the guest ran out of memory and killed a process; give it more: --memory");
+	front_note(&r->front, "out_of_memory", json_object_new_boolean(1));
+}
+
+static int stage_workload(struct run *r, struct error *err)
+{
+	struct watchset ws = front_watchset(&r->front);
+	struct run_options *o = r->o;
+	struct guest_command cmd = GUEST_COMMAND_INIT;
+	int ret;
+
+	cmd.argv = o->cmd;
+	cmd.env = o->env.v;
+	cmd.workdir = o->workdir;
+	cmd.stdin_fd = STDIN_FILENO;
+	cmd.stdout_fd = STDOUT_FILENO;
+	cmd.stderr_fd = STDERR_FILENO;
+	cmd.tty = wants_tty(o);
+	cmd.term = getenv("TERM");
+	cmd.unresponsive_s = o->cfg.timeouts.unresponsive;
+	if (o->timeout_s > 0)
+		cmd.deadline_ns = deadline_in_s(o->timeout_s);
+	progress_yield(&r->progress);
+	r->front.on_signal = forward_signal;
+	r->front.on_signal_data = r;
+	r->front.phase = FRONT_WORKLOAD;
+	ret = guest_run(r->guest, &cmd, &r->result, &ws, err);
+	guest_run_restore_terminal(r->guest);
+	r->front.phase = FRONT_PREPARE;
+	r->ran = r->result.started;
+	if (ret == 0)
+		note_oom(r);
+	if (r->result.timed_out)
+		log_warning("timed out after %u s", o->timeout_s);
+	return ret;
+}
+
+static bool stage_results_wanted(const struct run *r)
+{
+	return r->o->cfg.results.collect.n > 0;
+}
+
+static void print_report(const struct collect_report *report)
+{
+	for (size_t i = 0; i < report->skipped.n; i++)
+		log_warning("not collected: %s", report->skipped.v[i]);
+	for (size_t i = 0; i < report->unmatched.n; i++)
+		log_warning("--collect %s: matches nothing", report->unmatched.v[i]);
+}
+
+static int stage_results(struct run *r, struct error *err)
+{
+	const struct config *cfg = &r->o->cfg;
+	struct watchset ws = front_watchset(&r->front);
+	AUTO_COLLECT_REPORT struct collect_report report = COLLECT_REPORT_INIT;
+	struct guest_collect what = {
+		.globs = cfg->results.collect.v,
+		.workdir = r->o->workdir,
+		.dest = cfg->results.to != NULL ? cfg->results.to : ".",
+		.max_size = cfg->results.max_size,
+		.deadline_ns = deadline_in_s(COLLECT_SECONDS),
+	};
+	struct json_object *o;
+	int ret;
+
+	/* nothing can be brought out of a VM that is gone; that failure is told already */
+	if (r->guest == NULL || !r->ran || r->front.vm_gone || r->front.lost ||
+	    r->front.caught != 0 || r->front.destroyed)
+		return 0;
+	ret = guest_collect(r->guest, &what, &report, &ws, err);
+	print_report(&report);
+	o = json_new_object();
+	json_add_u64(o, "files", report.files);
+	json_add_u64(o, "bytes", report.bytes);
+	json_add_u64(o, "skipped", report.n_skipped);
+	front_note(&r->front, "collected", o);
+	return ret;
+}
+
+static const struct stage stages[] = {
+	{ "validate", "Validate", NULL, stage_validate, NULL, false },
+	{ "create", "Create the VM", NULL, stage_create, stage_create_undo, false },
+	{ "start", "Start the VM", NULL, stage_start, stage_start_undo, false },
+	{ "prepare", "Prepare the guest", stage_prepare_wanted, stage_prepare, NULL, false },
+	{ "command", "Run the command", NULL, stage_workload, NULL, false },
+	{ "results", "Collect results", stage_results_wanted, stage_results, NULL, true },
+};
+
+int run_command(struct run_options *o)
+{
+	struct error err = ERROR_INIT;
+	struct run r;
+	int ret, code;
+
+	ret = run_init(&r, o, &err);
+	if (ret == 0 && o->dry_run) {
+		code = dry_run(&r);
+		run_done(&r);
+		return code;
+	}
+	if (ret == 0)
+		ret = pipeline_run(&r, stages, ARRAY_SIZE(stages), &err);
+	code = pipeline_exit_code(&r, ret, &err);
+	run_done(&r);
+	return code;
+}
