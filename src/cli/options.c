@@ -230,8 +230,14 @@ static void print_wrapped(const char *help, const char *key)
 	char text[512];
 	const char *p = text;
 
-	(void)snprintf(text, sizeof(text), "%s%s%s%s", help, fallback != NULL ? " (default " : "",
-		       fallback != NULL ? fallback : "", fallback != NULL ? ")" : "");
+	if (fallback != NULL) {
+		size_t skip = *fallback == '"' ? 1 : 0;
+
+		(void)snprintf(text, sizeof(text), "%s (default %.*s)", help,
+			       (int)(strlen(fallback) - 2 * skip), fallback + skip);
+	} else {
+		(void)snprintf(text, sizeof(text), "%s", help);
+	}
 	while (strlen(p) > HELP_WIDTH) {
 		size_t n = HELP_WIDTH;
 

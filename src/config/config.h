@@ -192,13 +192,22 @@ int config_parse(struct config *cfg, const struct config_source *file,
 /**
  * config_set() - Set one key as an option of the command line does
  * @path:   dotted path within baremetal_vm, "memory"
- * @value:  text as typed; numbers, sizes and booleans are parsed by the field's type
+ * @value:  text as typed; numbers, sizes and booleans are parsed by the field's type; a list gets
+ *          it as one more element
  * @option: name of the option for messages, "--memory"
  *
  * Return: 0; -EINVAL naming @option and the rule; -ENOENT no such key (a bug).
  */
 int config_set(struct config *cfg, const char *path, const char *value, const char *option,
 	       struct error *err);
+
+/**
+ * config_finish() - Rules between keys, once more, after the last config_set()
+ *
+ * Also fills in what follows from other keys: vcpus from a pinning list, the GPU vendor from the
+ * top-level one. Return: 0; -EINVAL with key and rule in @err; -ENOMEM.
+ */
+int config_finish(struct config *cfg, struct error *err);
 
 /** config_explicit() - Whether a key (dotted path within baremetal_vm) was given. */
 bool config_explicit(const struct config *cfg, const char *path);
