@@ -107,7 +107,6 @@ static int find_next(const char *named, struct json_object *info, struct next *r
 	int dir_len = slash == NULL ? 0 : (int)(slash + 1 - named);
 	struct next next = { .path = NULL };
 
-	*ret = next;
 	if (backing == NULL || backing[0] == '\0')
 		return 0;
 	if (has_protocol(backing))
@@ -126,7 +125,8 @@ static int find_next(const char *named, struct json_object *info, struct next *r
 	return 0;
 }
 
-static int append(struct probe *probe, const char *path, const char *format, struct error *err)
+/* Takes the file into the chain, before qemu-img opens it: a pipe would let that wait. */
+static int append(struct probe *probe, const char *path, struct error *err)
 {
 	struct image_file *bigger;
 	int r;
@@ -138,32 +138,39 @@ static int append(struct probe *probe, const char *path, const char *format, str
 	if (bigger == NULL)
 		return error_set(err, ENOMEM, "%s: out of memory", path);
 	probe->chain = bigger;
-	r = image_file_init(&bigger[probe->n_chain], path, format, err);
+	r = image_file_init(&bigger[probe->n_chain], path, NULL, err);
 	if (r == 0)
 		probe->n_chain++;
 	return r;
+}
+
+static int take_info(struct probe *probe, struct json_object *info, struct error *err)
+{
+	struct image_file *file = &probe->chain[probe->n_chain - 1];
+	uint64_t size = 0;
+	int r = judge(file->path, info, err);
+
+	if (r == 0)
+		r = json_get_u64(info, "virtual-size", &size, err);
+	if (r < 0)
+		return r;
+	if (probe->n_chain == 1)
+		probe->virtual_size = size;
+	file->format = strdup(json_str_or(info, "format", "raw"));
+	return file->format == NULL ? error_set(err, ENOMEM, "%s: out of memory", file->path) : 0;
 }
 
 /* One node: @node is where it is, and afterwards where the chain goes on. */
 static int probe_node(struct probe *probe, struct next *node, struct error *err)
 {
 	AUTO_JSON struct json_object *info = NULL;
-	AUTO_FREE char *real = realpath(node->path, NULL);
-	struct next next;
-	uint64_t size = 0;
-	int r;
+	struct next next = { .path = NULL };
+	int r = append(probe, node->path, err);
 
-	if (real == NULL)
-		return error_errno(err, "%s", node->path);
-	r = run_info(real, node->format, &info, err);
 	if (r == 0)
-		r = judge(real, info, err);
+		r = run_info(probe->chain[probe->n_chain - 1].path, node->format, &info, err);
 	if (r == 0)
-		r = append(probe, real, json_str_or(info, "format", "raw"), err);
-	if (r == 0)
-		r = json_get_u64(info, "virtual-size", &size, err);
-	if (r == 0 && probe->n_chain == 1)
-		probe->virtual_size = size;
+		r = take_info(probe, info, err);
 	if (r == 0)
 		r = find_next(node->path, info, &next, err);
 	if (r < 0)
