@@ -104,7 +104,7 @@ int journal_open(int dir_fd, const char *boot_id, struct journal *ret, struct er
 	r = read_records(j.fd, &rs, &last_seq, err);
 	records_done(&rs);
 	/* if the last line is torn, end it, or the next record would be torn with it */
-	if (r == 0 && last_seq > 0 && fd_write_all(j.fd, "\n", 1) < 0)
+	if (r == 0 && lseek(j.fd, 0, SEEK_END) > 0 && fd_write_all(j.fd, "\n", 1) < 0)
 		r = error_errno(err, "write journal");
 	if (r < 0) {
 		journal_close(&j);

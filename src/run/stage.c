@@ -21,6 +21,8 @@ static size_t set_up(const struct stage *stages, size_t n, struct run *run,
 		if (!wanted(&stages[i], run) || (first->code != 0 && !stages[i].always))
 			continue;
 		begun = i + 1;
+		if (stages[i].setup == NULL)
+			continue;
 		hooks->begin(run, &stages[i], i);
 		r = stages[i].setup(run, &err);
 		hooks->end(run, &stages[i], r >= 0);

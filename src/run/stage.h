@@ -20,7 +20,7 @@ struct run;
  * @name:     stable identifier, used in receipts
  * @title:    progress text for people
  * @wanted:   whether this run has the stage at all; NULL: always
- * @setup:    bring it up; 0 or -errno with @err set
+ * @setup:    bring it up; 0 or -errno with @err set; NULL: the stage is only torn down
  * @teardown: undo @setup, also after a partial one; NULL when there is nothing to undo
  * @always:   run it also after an earlier stage failed
  */

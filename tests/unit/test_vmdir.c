@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "host/ledger.h"
+#include "host/vmdir.h"
+#include "helper_host.h"
+
+static struct test_host t;
+
+static void setup(void)
+{
+	test_host_init(&t);
+}
+
+static void teardown(void)
+{
+	test_host_done(&t);
+}
+
+TestSuite(vmdir, .init = setup, .fini = teardown);
+TestSuite(ledger, .init = setup, .fini = teardown);
+
+Test(vmdir, names_are_hostnames)
+{
+	char longest[VM_NAME_MAX + 2];
+
+	memset(longest, 'a', sizeof(longest));
+	longest[VM_NAME_MAX + 1] = '\0';
+	cr_expect_not(vm_name_valid(longest));
+	longest[VM_NAME_MAX] = '\0';
+	cr_expect(vm_name_valid(longest));
+	cr_expect(vm_name_valid("a-1"));
+	for (size_t i = 0; i < 9; i++) {
+		static const char *const bad[] = { "", "-a", "a-", "A", "a_b", "a/b", "..", "a b", "a\n" };
+
+		cr_expect_not(vm_name_valid(bad[i]), "%s", bad[i]);
+	}
+}
+
+Test(vmdir, a_name_is_taken_until_it_is_removed)
+{
+	AUTO_VMDIR struct vmdir a = VMDIR_INIT, b = VMDIR_INIT;
+	struct error err = ERROR_INIT;
+
+	cr_assert(vmdir_create(&t.host, "one", &a, &err) == 0, "%s", err.msg);
+	cr_expect(vmdir_create(&t.host, "one", &b, &err) == -EEXIST);
+	cr_expect(vmdir_is_alive(&a) == true);
+	cr_expect(vmdir_remove(&t.host, &a, &err) == 0);
+	cr_expect(vmdir_create(&t.host, "one", &b, &err) == 0);
+}
+
+Test(vmdir, made_up_names_differ)
+{
+	AUTO_VMDIR struct vmdir a = VMDIR_INIT, b = VMDIR_INIT;
+
+	cr_assert(vmdir_create(&t.host, NULL, &a, NULL) == 0);
+	cr_assert(vmdir_create(&t.host, NULL, &b, NULL) == 0);
+	cr_expect_str_neq(a.name, b.name);
+	cr_expect(vm_name_valid(a.name));
+}
+
+Test(vmdir, a_beginning_is_enough_unless_ambiguous)
+{
+	AUTO_VMDIR struct vmdir a = VMDIR_INIT, b = VMDIR_INIT, o = VMDIR_INIT;
+	struct error err = ERROR_INIT;
+
+	cr_assert(vmdir_create(&t.host, "alpha", &a, NULL) == 0);
+	cr_assert(vmdir_create(&t.host, "alp", &b, NULL) == 0);
+	cr_expect(vmdir_open(&t.host, "al", &o, &err) == -EEXIST);
+	cr_expect(strstr(err.msg, "alpha") != NULL);
+	cr_expect(vmdir_open(&t.host, "alp", &o, &err) == 0);
+	cr_expect_str_eq(o.name, "alp");
+	vmdir_done(&o);
+	cr_expect(vmdir_open(&t.host, "beta", &o, &err) == -ENOENT);
+	cr_expect(vmdir_open(&t.host, "", &o, &err) < 0);
+}
+
+/* The lock is inherited: it lives until the last process that has it. */
+Test(vmdir, is_alive_as_long_as_any_process_holds_the_lock)
+{
+	AUTO_VMDIR struct vmdir a = VMDIR_INIT, o = VMDIR_INIT;
+	struct error err = ERROR_INIT;
+	pid_t child;
+
+	cr_assert(vmdir_create(&t.host, "vm", &a, NULL) == 0);
+	child = fork();
+	if (child == 0) {
+		(void)pause();
+		_exit(0);
+	}
+	vmdir_done(&a);
+	cr_assert(vmdir_open(&t.host, "vm", &o, &err) == 0);
+	cr_expect(vmdir_is_alive(&o));
+	cr_expect(vmdir_claim(&t.host, &o, &err) == -EWOULDBLOCK);
+	(void)kill(child, SIGKILL);
+	(void)waitpid(child, NULL, 0);
+	cr_expect_not(vmdir_is_alive(&o));
+	cr_expect(vmdir_claim(&t.host, &o, &err) == 0, "%s", err.msg);
+}
+
+Test(vmdir, a_data_folder_alone_is_a_dead_vm)
+{
+	AUTO_VMDIR struct vmdir a = VMDIR_INIT, o = VMDIR_INIT;
+	AUTO_STRV struct strv names = STRV_INIT;
+	struct error err = ERROR_INIT;
+
+	cr_assert(vmdir_create(&t.host, "vm", &a, NULL) == 0);
+	cr_assert(mkdirat(t.host.data_fd, "vms/vm", 0700) == 0);
+	vmdir_done(&a);
+	test_host_reboot(&t);
+	cr_assert(vmdir_list(&t.host, &names, &err) == 0);
+	cr_assert(names.n == 1);
+	cr_assert(vmdir_open(&t.host, "vm", &o, &err) == 0);
+	cr_expect_not(vmdir_is_alive(&o));
+	cr_expect(vmdir_claim(&t.host, &o, &err) == 0, "%s", err.msg);
+}
+
+Test(ledger, sums_holders_and_forgets_them)
+{
+	uint64_t sum = 1;
+
+	cr_assert(ledger_held(&t.host, "memory", NULL, &sum, NULL) == 0);
+	cr_expect(sum == 0);
+	cr_assert(ledger_hold(&t.host, "memory", "a", 5, NULL) == 0);
+	cr_assert(ledger_hold(&t.host, "memory", "b", 7, NULL) == 0);
+	cr_assert(ledger_hold(&t.host, "memory", "b", 8, NULL) == 0);
+	cr_assert(ledger_held(&t.host, "memory", NULL, &sum, NULL) == 0);
+	cr_expect(sum == 13);
+	cr_assert(ledger_held(&t.host, "memory", "a", &sum, NULL) == 0);
+	cr_expect(sum == 8);
+	cr_assert(ledger_release(&t.host, "memory", "b", NULL) == 0);
+	cr_assert(ledger_release(&t.host, "memory", "b", NULL) == 0);
+	cr_assert(ledger_held(&t.host, "memory", NULL, &sum, NULL) == 0);
+	cr_expect(sum == 5);
+}
+
+Test(ledger, of_an_earlier_boot_is_empty)
+{
+	uint64_t sum = 1;
+	AUTO_JSON struct json_object *old = NULL;
+
+	cr_assert(ledger_hold(&t.host, "memory", "a", 5, NULL) == 0);
+	cr_assert(json_load_at(t.host.run_fd, "ledger.json", &old, NULL) == 0);
+	test_host_reboot(&t);
+	cr_assert(json_save_at(t.host.run_fd, "ledger.json", old, 0600, NULL) == 0);
+	cr_assert(ledger_held(&t.host, "memory", NULL, &sum, NULL) == 0);
+	cr_expect(sum == 0);
+}
