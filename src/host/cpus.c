@@ -250,10 +250,11 @@ int cpus_choose(const struct host *host, const struct host_facts *facts, unsigne
 	if (v == NULL)
 		return error_set(err, ENOMEM, "out of memory");
 	if (n > have)
-		return error_set(err, EINVAL,
-				 "cpu_pinning \"auto\" needs a host CPU for each of %u vCPUs, %u are "
-				 "allowed to us",
-				 n, have);
+		return error_set(
+			err, EINVAL,
+			"cpu_pinning \"auto\" needs a host CPU for each of %u vCPUs, %u are "
+			"allowed to us",
+			n, have);
 	r = rank_candidates(host, facts, v);
 	if (r < 0)
 		return error_set(err, -r, "out of memory");
@@ -270,19 +271,21 @@ int cpus_validate(const struct host_facts *facts, const unsigned int *list, size
 	char text[128];
 
 	if (n != vcpus)
-		return error_set(err, EINVAL, "cpu_pinning names %zu CPUs for %u vCPUs, it needs one each",
-				 n, vcpus);
+		return error_set(err, EINVAL,
+				 "cpu_pinning names %zu CPUs for %u vCPUs, it needs one each", n,
+				 vcpus);
 	for (size_t i = 0; i < n; i++) {
 		if (!cpu_mask_has(&facts->online, list[i]))
-			return error_set(err, EINVAL, "cpu_pinning: CPU %u is not online here (%s are)",
-					 list[i],
+			return error_set(err, EINVAL,
+					 "cpu_pinning: CPU %u is not online here (%s are)", list[i],
 					 cpu_mask_text(&facts->online, text, sizeof(text)));
 		if (!cpu_mask_has(&facts->usable, list[i]))
-			return error_set(err, EINVAL, "cpu_pinning: CPU %u is not allowed to us (%s are)",
-					 list[i],
-					 cpu_mask_text(&facts->usable, text, sizeof(text)));
+			return error_set(
+				err, EINVAL, "cpu_pinning: CPU %u is not allowed to us (%s are)",
+				list[i], cpu_mask_text(&facts->usable, text, sizeof(text)));
 		if (cpu_mask_has(&seen, list[i]))
-			return error_set(err, EINVAL, "cpu_pinning: CPU %u is named twice", list[i]);
+			return error_set(err, EINVAL, "cpu_pinning: CPU %u is named twice",
+					 list[i]);
 		cpu_mask_add(&seen, list[i]);
 	}
 	return 0;

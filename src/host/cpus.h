@@ -71,8 +71,8 @@ int cpus_choose(const struct host *host, const struct host_facts *facts, unsigne
  * cpus_validate() - Check the list given as `cpu_pinning`
  * @list: @n host CPUs, the i-th for vCPU i
  *
- * Return: 0; -EINVAL, naming the CPU: not exactly one per vCPU, not online here, not allowed to this
- * process, given twice.
+ * Return: 0; -EINVAL, naming the CPU: not exactly one per vCPU, not online here, not allowed to
+ * this process, given twice.
  */
 int cpus_validate(const struct host_facts *facts, const unsigned int *list, size_t n,
 		  unsigned int vcpus, struct error *err);
