@@ -71,9 +71,12 @@ static int refuse(const struct check *check, const struct check_result *result, 
 	size_t n = 0;
 
 	for (const char *p = result->fix; *p != '\0'; p++) {
-		line[n++] = *p == '\n' ? ';' : *p;
-		if (*p == '\n')
+		if (*p == '\n') {
+			line[n++] = ';';
 			line[n++] = ' ';
+		} else {
+			line[n++] = *p;
+		}
 	}
 	line[n] = '\0';
 	return n > 0 ? error_hint(err, r, "%s", line) : r;

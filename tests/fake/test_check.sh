@@ -1,0 +1,98 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# bmvm check through the command line: exit codes, streams, what is printed where. It runs on the real host, so it
+# says nothing about which checks pass, but for what the configuration alone decides.
+set -u
+
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+failures=0
+# a fresh user: nothing of this host's own images and VMs is seen or touched
+export HOME="$work" XDG_STATE_HOME="$work/state" XDG_RUNTIME_DIR="$work/run"
+mkdir -m 700 "$work/run"
+
+# expect CODE NAME ARGS...: run bmvm check with ARGS, output in $work/out and $work/err
+expect() {
+	want=$1
+	name=$2
+	shift 2
+	"$BMVM" check "$@" >"$work/out" 2>"$work/err"
+	got=$?
+	if [ "$got" -ne "$want" ]; then
+		echo "FAIL: $name: exit code $got, not $want"
+		sed 's/^/  /' "$work/out" "$work/err"
+		failures=$((failures + 1))
+	fi
+}
+
+# has FILE TEXT: the last output has TEXT
+has() {
+	if ! grep -qF -- "$2" "$work/$1"; then
+		echo "FAIL: $name: no \"$2\" in std$1"
+		sed 's/^/  /' "$work/$1"
+		failures=$((failures + 1))
+	fi
+}
+
+# empty FILE: the last output is empty
+empty() {
+	if [ -s "$work/$1" ]; then
+		echo "FAIL: $name: std$1 is not empty"
+		sed 's/^/  /' "$work/$1"
+		failures=$((failures + 1))
+	fi
+}
+
+expect 0 "help" --help
+has out "--boot"
+empty err
+
+expect 2 "unknown option" --bogus
+has err "--bogus"
+empty out
+expect 2 "operand" something
+has err "something"
+expect 2 "missing file" -f "$work/none.json"
+has err "none.json"
+expect 2 "wrong key" -c '{"baremetal_vm":{"vcpu":4}}'
+has err "vcpus"
+expect 2 "wrong hypervisor" --hypervisor xen
+has err "hypervisor"
+empty out
+
+expect 1 "no such image" --hypervisor tcg -c '{"baremetal_vm":{"base_image":"no-such-image"}}'
+has out "no-such-image"
+has out "not ready: "
+empty err
+
+expect 1 "feature to come" --hypervisor tcg \
+	-c '{"baremetal_vm":{"gpu_passthrough":{"mode":"vfio","gpu_vendor":"AMD","gpu_ids":["0000:01:00.0"]}}}'
+has out "features"
+expect 1 "too much memory" --hypervisor tcg --memory 60T --json
+has out '"id":"memory"'
+has out "are more than this host has"
+
+expect 1 "quiet" --hypervisor tcg --image no-such-image --quiet
+has out "failed   base image"
+if grep -qE '^(ok|info|warning) ' "$work/out"; then
+	echo "FAIL: quiet shows more than what failed"
+	failures=$((failures + 1))
+fi
+
+# a disk of our own makes the host ready wherever QEMU is installed
+if command -v qemu-img >/dev/null && command -v qemu-system-x86_64 >/dev/null; then
+	qemu-img create -q -f qcow2 "$work/disk.qcow2" 16M || exit 1
+	expect 0 "ready" --hypervisor tcg --image "$work/disk.qcow2" --memory 64M --vcpus 1
+	has out "ready: "
+	has out "disk.qcow2"
+	empty err
+	expect 0 "ready, quietly" --hypervisor tcg --image "$work/disk.qcow2" --memory 64M --vcpus 1 --quiet
+	empty out
+else
+	echo "skipped: no QEMU here, so no host that is ready"
+	expect 1 "without QEMU" --hypervisor tcg --json
+	has out '"apt-get install'
+fi
+
+[ "$failures" -eq 0 ] || exit 1
+echo "check: all fine"
