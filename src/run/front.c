@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/timerfd.h>
 #include <sys/wait.h>
 
 #include "base/clock.h"
@@ -22,14 +23,20 @@ int front_init(struct front *f, struct progress *progress, struct error *err)
 	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH };
 	sigset_t set;
 
-	*f = (struct front){ .fd = -1, .signal_fd = -1, .progress = progress };
+	struct itimerspec second = { { .tv_sec = 1 }, { .tv_sec = 1 } };
+
+	*f = (struct front){ .fd = -1, .signal_fd = -1, .timer_fd = -1, .progress = progress };
 	(void)sigemptyset(&set);
 	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
 		(void)sigaddset(&set, signals[i]);
 	(void)sigprocmask(SIG_BLOCK, &set, &f->old_mask);
 	(void)signal(SIGPIPE, SIG_IGN);
 	f->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	return f->signal_fd < 0 ? error_errno(err, "signalfd") : 0;
+	f->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (f->signal_fd < 0 || f->timer_fd < 0 ||
+	    timerfd_settime(f->timer_fd, 0, &second, NULL) < 0)
+		return error_errno(err, "signal and timer descriptors");
+	return 0;
 }
 
 int front_start_guardian(struct front *f, const struct machine_spec *spec, struct error *err)
@@ -119,10 +126,22 @@ static int on_signal(void *data, struct error *err)
 	return end_by_signal(f, sig, err);
 }
 
+static int on_timer(void *data, struct error *err)
+{
+	struct front *f = data;
+	uint64_t ticks;
+
+	(void)err;
+	if (read(f->timer_fd, &ticks, sizeof(ticks)) == (ssize_t)sizeof(ticks))
+		progress_tick(f->progress);
+	return 0;
+}
+
 struct watchset front_watchset(struct front *f)
 {
 	f->watches[0] = (struct watch){ f->fd, on_guardian, f };
 	f->watches[1] = (struct watch){ f->signal_fd, on_signal, f };
+	f->watches[2] = (struct watch){ f->timer_fd, on_timer, f };
 	return (struct watchset){ f->watches, ARRAY_SIZE(f->watches) };
 }
 
@@ -131,14 +150,12 @@ struct watchset front_watchset(struct front *f)
 static int wait_once(struct front *f, uint64_t deadline_ns, struct error *err)
 {
 	struct watchset set = front_watchset(f);
-	struct pollfd pfds[2];
-	int ms = deadline_poll_ms(deadline_ns);
+	struct pollfd pfds[3];
 
 	for (size_t i = 0; i < set.n; i++)
 		pfds[i] = (struct pollfd){ .fd = set.v[i].fd, .events = POLLIN };
-	if (poll(pfds, set.n, ms < 0 || ms > 1000 ? 1000 : ms) < 0 && errno != EINTR)
+	if (poll(pfds, set.n, deadline_poll_ms(deadline_ns)) < 0 && errno != EINTR)
 		return error_errno(err, "poll");
-	progress_tick(f->progress);
 	for (size_t i = 0; i < set.n; i++) {
 		int r = pfds[i].revents != 0 ? set.v[i].ready(set.v[i].data, err) : 0;
 
@@ -231,6 +248,7 @@ void front_done(struct front *f)
 {
 	close_fd(&f->fd);
 	close_fd(&f->signal_fd);
+	close_fd(&f->timer_fd);
 	free(f->gone_serial);
 	(void)json_object_put(f->reply);
 	(void)sigprocmask(SIG_SETMASK, &f->old_mask, NULL);

@@ -30,6 +30,7 @@ enum front_phase {
 /**
  * struct front - Start from front_init()
  * @fd, @pid:    the guardian; -1, 0 before front_start_guardian()
+ * @timer_fd:    ticks each second, for the progress display
  * @phase:       what a signal means now
  * @caught:      signal that ended the run, 0: none
  * @on_signal:   FRONT_WORKLOAD: a signal for CMD (SIGINT), or SIGWINCH
@@ -41,6 +42,7 @@ struct front {
 	int fd;
 	pid_t pid;
 	int signal_fd;
+	int timer_fd;
 	sigset_t old_mask;
 	uint64_t next_id;
 	enum front_phase phase;
@@ -55,7 +57,7 @@ struct front {
 	char *gone_serial;
 	struct json_object *reply;
 	struct progress *progress;
-	struct watch watches[2];
+	struct watch watches[3];
 };
 
 /** front_init() - Block the signals and read them from a descriptor from now on. 0 or -errno. */

@@ -34,6 +34,7 @@
  * @ending:     the teardown has begun: nothing interrupts any more
  * @end_wanted: the teardown shall begin: front gone, signal, or destroy
  * @queue:      requests of the front not yet served
+ * @request:    the one being served, borrowed; NULL: none
  * @waiters:    clients of the control socket that wait for the end
  * @gone:       the VM ended by itself; told to the front once
  * @receipt:    what the receipt will say
@@ -52,6 +53,7 @@ struct guardian {
 	bool end_wanted;
 	struct json_object *queue[QUEUE_MAX];
 	size_t n_queue;
+	struct json_object *request;
 	int waiters[WAITERS_MAX];
 	size_t n_waiters;
 	bool gone;
@@ -317,7 +319,7 @@ static int do_stop(struct guardian *g, struct json_object *reply, struct error *
 	g->ending = true;
 	if (g->machine.started)
 		qemu_set_watch(&g->machine.qemu, watchset_of(g));
-	r = machine_stop(&g->machine, !g->gone, err);
+	r = machine_stop(&g->machine, !g->gone && json_bool_or(g->request, "powerdown", false), err);
 	g->stopped = r == 0;
 	return r;
 }
@@ -466,7 +468,9 @@ static void serve(struct guardian *g, struct json_object *message)
 		if (strcmp(requests[i].name, what) != 0)
 			continue;
 		reply = json_new_object();
+		g->request = message;
 		r = requests[i].serve(g, reply, &err);
+		g->request = NULL;
 		answer(g, message, reply, r, &err);
 		return;
 	}

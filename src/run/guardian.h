@@ -14,7 +14,9 @@
  *     note              {"key":..., "value":...}: a member of the receipt, no answer
  *     serial            {"lines"}: the last lines of the guest's serial port
  *     outcome           {"outcome","exit_code","message"}: how the run went; no answer
- *     stop, undo        the teardown, step by step
+ *     stop              {"powerdown"}: end the guest, asking it first or not (one that never came up
+ *                       cannot answer)
+ *     undo              what the journal says
  *     finish            verification and receipt; {"clean","differences":[],"receipt"}; then it ends
  *     preserve          write the receipt, stay behind with the VM until `bmvm destroy`
  *   guardian -> front   {"id":N,"ok":true,...} or {"id":N,"ok":false,"code","error","hint"}

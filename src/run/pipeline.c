@@ -111,7 +111,7 @@ int stage_validate(struct run *r, struct error *err)
 
 	if (ret == 0)
 		ret = host_open(&r->host, "", err);
-	if (ret == 0)
+	if (ret == 0 && !r->o->dry_run)
 		recover_quietly(&r->host);
 	if (ret == 0)
 		ret = image_resolve(&r->host, cfg, &r->image, err);
@@ -324,12 +324,16 @@ static int undo_ourselves(struct run *r, struct error *err)
 int stage_start_undo(struct run *r, struct error *err)
 {
 	uint64_t bound = deadline_in_s(r->o->cfg.cleanup.timeout + 60U);
+	struct json_object *args;
+	bool came_up = r->guest != NULL;
 
 	guest_close(r->guest);
 	r->guest = NULL;
 	if (r->preserved || r->front.lost)
 		return 0;
-	return front_request(&r->front, "stop", NULL, bound, NULL, err);
+	args = json_new_object();
+	json_add_bool(args, "powerdown", came_up);
+	return front_request(&r->front, "stop", args, bound, NULL, err);
 }
 
 static void print_differences(struct json_object *list)
