@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "run/machine_plan.h"
 #include "run/pipeline.h"
 #include "vm/args.h"
 
@@ -13,36 +14,62 @@
  * The plan with stand-ins for what only exists in a real run: descriptors are numbers from 3 on, as
  * QEMU would inherit them.
  */
-static int arguments(const struct run *r, struct strv *ret, struct error *err)
+static void stand_ins(const struct run *r, struct machine_plan *mp)
 {
 	const struct config *cfg = &r->o->cfg;
-	struct vm_plan plan = VM_PLAN_INIT;
-	char mac[VM_MAC_SIZE];
+	struct vm_plan *plan = &mp->plan;
 	int fd = 3;
 
-	vm_mac(r->uuid, 0, mac);
-	plan.name = r->o->name != NULL ? r->o->name : "vm-XXXXXX";
-	plan.uuid = r->uuid;
-	plan.accel = r->accel.accel;
-	plan.vcpus = cfg->vcpus;
-	plan.memory = cfg->memory;
-	plan.memory_kind = cfg->hugepages > 0 ? VM_MEMORY_HUGE : VM_MEMORY_PLAIN;
-	plan.huge_page = cfg->hugepages;
-	plan.network = true;
-	plan.isolated = cfg->network.isolated;
-	plan.mac = mac;
-	plan.extra = cfg->qemu_args.v;
-	plan.qmp_fd = fd++;
-	plan.serial_fd = fd++;
-	plan.disk = (struct vm_node){ .fd = fd++, .format = VM_FORMAT_QCOW2 };
-	plan.n_backing = 1;
-	plan.backing[0] = (struct vm_node){ .fd = fd++, .format = VM_FORMAT_QCOW2 };
-	if (r->image.kernel.path != NULL) {
-		plan.kernel = r->image.kernel.path;
-		plan.initrd = r->image.initrd.path;
-		plan.append = r->image.append;
+	plan->name = r->o->name != NULL ? r->o->name : "vm-NAME";
+	plan->qmp_fd = fd++;
+	plan->serial_fd = fd++;
+	plan->disk.fd = fd++;
+	for (; plan->n_backing < r->image.n_chain; plan->n_backing++)
+		plan->backing[plan->n_backing] = (struct vm_node){
+			.fd = fd++,
+			.format = machine_plan_format(&r->image.chain[plan->n_backing]),
+		};
+	if (cfg->firmware != FIRMWARE_BIOS) {
+		plan->firmware_code_fd = fd++;
+		plan->firmware_vars_fd = fd++;
 	}
-	return vm_args_build(&plan, &r->caps, ret, err);
+	if (machine_boots_kernel(&r->spec)) {
+		plan->kernel = r->image.kernel.path;
+		plan->initrd = r->image.initrd.path;
+		plan->append = mp->append;
+	}
+	if (r->image.seed != IMAGE_SEED_NONE) {
+		plan->seed = r->caps.vvfat ? VM_SEED_VVFAT : VM_SEED_ISO;
+		plan->seed_dir = JAIL_SEED;
+		plan->seed_fd = r->caps.vvfat ? -1 : fd;
+	}
+	for (; plan->n_mounts < cfg->n_mounts && plan->n_mounts < VM_MOUNTS_MAX; plan->n_mounts++)
+		plan->mounts[plan->n_mounts] = (struct vm_mount){
+			.kind = VM_MOUNT_9P,
+			.tag = cfg->mounts[plan->n_mounts].guest,
+			.fd = -1,
+			.path = cfg->mounts[plan->n_mounts].host,
+			.readonly = cfg->mounts[plan->n_mounts].readonly,
+		};
+}
+
+static int arguments(struct run *r, struct strv *ret, struct error *err)
+{
+	struct machine_plan mp = MACHINE_PLAN_INIT;
+	int e;
+
+	r->spec.cfg = &r->o->cfg;
+	r->spec.image = &r->image;
+	r->spec.uuid = r->uuid;
+	r->spec.accel = r->accel.accel;
+	machine_plan_basics(&r->spec, &mp);
+	e = machine_plan_append(&r->image, &mp, err);
+	if (e == 0) {
+		stand_ins(r, &mp);
+		e = vm_args_build(&mp.plan, &r->caps, ret, err);
+	}
+	machine_plan_done(&mp);
+	return e;
 }
 
 static void print_text(const struct run *r, const struct strv *argv)

@@ -52,7 +52,7 @@ static int give_socketpair(struct machine_plan *mp, int *ret_ours, int *ret_numb
 	return give(mp, fds[1], ret_number, err);
 }
 
-static enum vm_format format_of(const struct image_file *f)
+enum vm_format machine_plan_format(const struct image_file *f)
 {
 	return strcmp(f->format, "raw") == 0 ? VM_FORMAT_RAW : VM_FORMAT_QCOW2;
 }
@@ -66,15 +66,13 @@ static int plan_disks(struct machine *m, struct machine_plan *mp, struct error *
 	if (fd < 0)
 		return error_errno(err, "open the overlay");
 	r = give(mp, fd, &mp->plan.disk.fd, err);
-	mp->plan.disk.format = VM_FORMAT_QCOW2;
-	mp->plan.disk_flush = m->spec->keep_disk;
 	for (size_t i = 0; i < image->n_chain && r == 0; i++) {
 		struct vm_node *node = &mp->plan.backing[mp->plan.n_backing++];
 
 		r = image_file_open_shared(&image->chain[i], &fd, err);
 		if (r < 0)
 			return r;
-		node->format = format_of(&image->chain[i]);
+		node->format = machine_plan_format(&image->chain[i]);
 		r = give(mp, fd, &node->fd, err);
 		/* a copy of ours keeps the image locked should QEMU die before the VM is undone */
 		if (r == 0)
@@ -100,7 +98,7 @@ static int give_readable(struct machine *m, struct machine_plan *mp, const char 
 }
 
 /* cloud-init stays off where our own seed service does the same in a tenth of the time. */
-static int plan_append(const struct image *image, struct machine_plan *mp, struct error *err)
+int machine_plan_append(const struct image *image, struct machine_plan *mp, struct error *err)
 {
 	bool fast = image->seed == IMAGE_SEED_BMVM;
 
@@ -125,9 +123,7 @@ static int plan_boot(struct machine *m, struct machine_plan *mp, struct error *e
 		mp->plan.firmware_code_fd = vm_fds_add(&mp->plan.fds, mp->theirs[mp->n_theirs - 2]);
 		mp->plan.firmware_vars_fd = vm_fds_add(&mp->plan.fds, mp->theirs[mp->n_theirs - 1]);
 	}
-	/* with UEFI the disk boots by itself, unless a kernel was asked for */
-	if (r < 0 || image->kernel.path == NULL ||
-	    (cfg->firmware != FIRMWARE_BIOS && cfg->kernel == NULL))
+	if (r < 0 || !machine_boots_kernel(m->spec))
 		return r;
 	r = give_readable(m, mp, image->kernel.path, mp->kernel, err);
 	mp->plan.kernel = mp->kernel;
@@ -135,7 +131,7 @@ static int plan_boot(struct machine *m, struct machine_plan *mp, struct error *e
 		r = give_readable(m, mp, image->initrd.path, mp->initrd, err);
 		mp->plan.initrd = mp->initrd;
 	}
-	return r < 0 ? r : plan_append(image, mp, err);
+	return r < 0 ? r : machine_plan_append(image, mp, err);
 }
 
 static int plan_seed_iso(struct machine *m, struct machine_plan *mp, const char *dir,
@@ -248,12 +244,10 @@ static int plan_mounts(struct machine *m, struct machine_plan *mp, struct error 
 	return r;
 }
 
-static void plan_basics(const struct machine *m, struct machine_plan *mp)
+void machine_plan_basics(const struct machine_spec *s, struct machine_plan *mp)
 {
-	const struct machine_spec *s = m->spec;
 	struct vm_plan *p = &mp->plan;
 
-	p->name = s->vd->name;
 	p->uuid = s->uuid;
 	p->accel = s->accel;
 	p->vcpus = s->cfg->vcpus;
@@ -265,6 +259,15 @@ static void plan_basics(const struct machine *m, struct machine_plan *mp)
 	vm_mac(s->uuid, 0, mp->mac);
 	p->mac = mp->mac;
 	p->extra = s->cfg->qemu_args.v;
+	p->disk.format = VM_FORMAT_QCOW2;
+	p->disk_flush = s->keep_disk;
+}
+
+bool machine_boots_kernel(const struct machine_spec *s)
+{
+	/* with UEFI the disk boots by itself, unless a kernel was asked for */
+	return s->image->kernel.path != NULL &&
+	       (s->cfg->firmware == FIRMWARE_BIOS || s->cfg->kernel != NULL);
 }
 
 static int plan_identity(struct machine *m, struct machine_plan *mp, struct error *err)
@@ -286,7 +289,8 @@ int machine_plan_fill(struct machine *m, struct machine_plan *mp, struct error *
 {
 	int r = plan_identity(m, mp, err);
 
-	plan_basics(m, mp);
+	machine_plan_basics(m->spec, mp);
+	mp->plan.name = m->spec->vd->name;
 	if (r == 0)
 		r = give_socketpair(mp, &mp->qmp_fd, &mp->plan.qmp_fd, err);
 	if (r == 0)

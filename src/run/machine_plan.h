@@ -36,6 +36,22 @@ struct machine_plan {
 /** machine_plan_fill() - Fill @mp for @m, whose data folder is there. Return: 0 or -errno. */
 int machine_plan_fill(struct machine *m, struct machine_plan *mp, struct error *err);
 
+/*
+ * The parts of it that need no open file: --dry-run shows a plan made of these.
+ */
+
+/** machine_plan_basics() - What the configuration says; @s needs cfg, uuid, accel, keep_disk only. */
+void machine_plan_basics(const struct machine_spec *s, struct machine_plan *mp);
+
+/** machine_plan_append() - The kernel command line, kept in @mp. Return: 0 or -ENOMEM. */
+int machine_plan_append(const struct image *image, struct machine_plan *mp, struct error *err);
+
+/** machine_boots_kernel() - Whether QEMU loads the kernel, or the disk boots by itself. */
+bool machine_boots_kernel(const struct machine_spec *s);
+
+/** machine_plan_format() - Format of an image file. */
+enum vm_format machine_plan_format(const struct image_file *f);
+
 /** machine_plan_close_theirs() - Close our copies of QEMU's descriptors, once it has them. */
 void machine_plan_close_theirs(struct machine_plan *mp);
 
