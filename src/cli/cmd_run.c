@@ -19,7 +19,7 @@
 #include "run/run.h"
 
 #define WAIT_MAX    (30 * 86400)
-#define TIMEOUT_MAX (365 * 86400)
+#define TIMEOUT_MAX 31536000UL
 
 /**
  * struct run_args - What was typed
@@ -82,7 +82,7 @@ static int set_timeout(void *at, const struct cli_option *option, const char *va
 	    (end == NULL || *end != '\0' || errno != 0 || seconds > TIMEOUT_MAX))
 		return error_set(
 			err, EINVAL,
-			"must be seconds from 0 (no limit) to %d, or -1 for the default, not "
+			"must be seconds from 0 (no limit) to %lu, or -1 for the default, not "
 			"\"%.80s\"",
 			TIMEOUT_MAX, value);
 	*(unsigned int *)at = (unsigned int)seconds;

@@ -232,14 +232,35 @@ static int read_object(struct reading *rd, const char *prefix, void *base,
 	return check_required(prefix, object, err);
 }
 
-/* "file.json:3:7: baremetal_vm.memory: " before the rule. */
+/* Cuts the last part of "a.b[1].c"; false when there is none left. */
+static bool cut_path(char *path)
+{
+	size_t n = strlen(path);
+
+	while (n > 0 && path[n - 1] != '.' && path[n - 1] != '[')
+		n--;
+	if (n == 0)
+		return false;
+	path[n - 1] = '\0';
+	return true;
+}
+
+/*
+ * "file.json:3:7: baremetal_vm.memory: " before the rule. A key that is missing has no place, so
+ * the object it is missing in is pointed to.
+ */
 static int place_error(const struct literal_text *source, const char *path, int r,
 		       struct error *err)
 {
 	unsigned int line = 0, column = 0;
+	char at[PATH_MAX_LENGTH + sizeof(ROOT) + 1];
 
-	if (literal_locate(source, path, &line, &column))
-		return error_prefix(err, r, "%s:%u:%u: %s", source->name, line, column, path);
+	(void)snprintf(at, sizeof(at), "%s", path);
+	do {
+		if (literal_locate(source, at, &line, &column))
+			return error_prefix(err, r, "%s:%u:%u: %s", source->name, line, column,
+					    path);
+	} while (cut_path(at));
 	return error_prefix(err, r, "%s: %s", source->name, path);
 }
 

@@ -54,7 +54,6 @@ struct field_array {
  */
 struct field {
 	const char *path;
-	enum field_type type;
 	size_t offset;
 	uint64_t min, max;
 	const struct field_name *names;
@@ -63,9 +62,10 @@ struct field {
 	const struct field_array *array;
 	int (*special)(struct config *cfg, struct json_object *value, struct error *err);
 	const char *fallback;
-	bool required;
 	const char *form;
 	const char *help;
+	enum field_type type;
+	bool required;
 };
 
 /** fields_table() - All rows, in the order of the documentation; static. */
