@@ -32,6 +32,11 @@ void peer_send(struct peer *peer, const char *bytes, size_t len)
 	}
 }
 
+void peer_say(struct peer *peer, const char *text)
+{
+	peer_send(peer, text, strlen(text));
+}
+
 void peer_read_line(struct peer *peer, char *line, size_t size)
 {
 	size_t len = 0;
@@ -86,7 +91,7 @@ static int play(void *data, int fd, short events, uint64_t deadline_ns)
 		break;
 	case PEER_SEND:
 		fill_id(peer, move->text, buf, sizeof(buf));
-		peer_send(peer, buf, strlen(buf));
+		peer_say(peer, buf);
 		break;
 	case PEER_SEND_TORN:
 		fill_id(peer, move->text, buf, sizeof(buf));

@@ -70,6 +70,7 @@ void peer_close(struct peer *peer);
 
 /* Write to the client, whatever the script says. */
 void peer_send(struct peer *peer, const char *bytes, size_t len);
+void peer_say(struct peer *peer, const char *text);
 
 /* Read one line from the client, without its newline, into @line. Fails the test if there is none.
  */

@@ -486,7 +486,7 @@ Test(qmp, eof_in_state_capabilities)
 	peer_close(&peer);
 
 	peer_open(&peer, deaf);
-	peer_send(&peer, PEER_GREETING, strlen(PEER_GREETING));
+	peer_say(&peer, PEER_GREETING);
 	close(peer.fd);
 	peer.fd = -1;
 	cr_expect(eq(int, qmp_handshake(peer.q, LATE, NULL), -ECONNRESET));
@@ -556,19 +556,26 @@ Test(qmp, eof_while_idle_is_found_by_process_and_by_next_event)
 Test(qmp, events_sent_before_the_peer_went_are_read_although_writing_fails)
 {
 	static const struct peer_move script[] = { { PEER_END, NULL } };
-	static const char said[] = "{\"event\": \"SHUTDOWN\"}\n";
 	struct peer peer;
-	AUTO_QMP_EVENT struct qmp_event event = { 0 };
+	struct qmp_event event = { 0 };
 
 	peer_open_ready(&peer, script);
-	peer_send(&peer, said, strlen(said));
+	/* More than one read takes, so that the write comes in between. */
+	for (int i = 0; i < 200; i++)
+		peer_say(&peer, "{\"event\": \"RTC_CHANGE\", \"data\": {\"offset\": 0}}\n");
+	peer_say(&peer, "{\"event\": \"SHUTDOWN\"}\n");
 	/* Unread bytes at its end make the kernel report a reset rather than an end of file. */
 	cr_assert(eq(int, (int)send(qmp_fd(peer.q), " ", 1, 0), 1));
 	close(peer.fd);
 	peer.fd = -1;
 	cr_expect(eq(int, ask(&peer, NULL), -ECONNRESET));
-	cr_assert(eq(int, qmp_next_event(peer.q, 0, &event, NULL), 0));
+	cr_expect(eq(sz, qmp_n_events(peer.q), 201));
+	for (int i = 0; i < 201; i++) {
+		qmp_event_done(&event);
+		cr_assert(eq(int, qmp_next_event(peer.q, 0, &event, NULL), 0));
+	}
 	cr_expect(eq(str, (char *)event.name, (char *)"SHUTDOWN"));
+	qmp_event_done(&event);
 	peer_close(&peer);
 }
 

@@ -212,8 +212,7 @@ Test(qmp_commands, device_del_is_not_fooled_by_an_earlier_device_of_that_id)
 	struct peer peer;
 
 	peer_open_ready(&peer, script);
-	peer_send(&peer, DELETED("\"device\": \"gpu0\", "),
-		  strlen(DELETED("\"device\": \"gpu0\", ")));
+	peer_say(&peer, DELETED("\"device\": \"gpu0\", "));
 	cr_expect(eq(int, qmp_process(peer.q, NULL), 0));
 	cr_expect(eq(int, qmp_device_del(peer.q, "gpu0", LATE, NULL), -ETIMEDOUT));
 	cr_expect(eq(sz, qmp_n_events(peer.q), 1));

@@ -58,6 +58,29 @@ Test(qmp_wait, late_reply_after_a_timeout_is_dropped)
 	peer_close(&peer);
 }
 
+Test(qmp_wait, late_reply_between_two_commands_is_not_taken_for_the_second)
+{
+	static const struct peer_move script[] = {
+		{ PEER_EXPECT, "\"id\":2" },
+		{ PEER_TIME_OUT, NULL },
+		{ PEER_EXPECT, "\"id\":3" },
+		{ PEER_SEND, "{\"return\": {\"right\": true}, \"id\": 3}\n" },
+		{ PEER_END, NULL },
+	};
+	struct peer peer;
+	bool is_right = false;
+	struct json_object *ret = NULL;
+
+	peer_open_ready(&peer, script);
+	cr_expect(eq(int, ask(&peer, NULL), -ETIMEDOUT));
+	peer_say(&peer, "{\"return\": {}, \"id\": 2}\n");
+	cr_expect(eq(int, qmp_process(peer.q, NULL), 0));
+	cr_assert(eq(int, qmp_execute(peer.q, "cmd", NULL, LATE, &ret, NULL), 0));
+	cr_expect(qmp_member_bool(ret, "right", &is_right));
+	json_object_put(ret);
+	peer_close(&peer);
+}
+
 Test(qmp_wait, nothing_is_sent_when_the_deadline_has_passed)
 {
 	static const struct peer_move script[] = { { PEER_END, NULL } };
@@ -70,16 +93,13 @@ Test(qmp_wait, nothing_is_sent_when_the_deadline_has_passed)
 	peer_close(&peer);
 }
 
-/* Events without end must not carry a call over its deadline. */
-static int flood_events(void *data, int fd, short events, uint64_t deadline_ns)
+/* Send the next event as soon as one was received, so that there always is something to read. */
+static void flood_events(void *data, enum qmp_trace kind, const char *text, size_t len)
 {
-	struct peer *peer = data;
-
-	(void)fd;
-	(void)events;
-	(void)deadline_ns;
-	peer_send(peer, "{\"event\": \"RTC_CHANGE\"}\n", 24);
-	return 0;
+	(void)text;
+	(void)len;
+	if (kind == QMP_TRACE_RECEIVED)
+		peer_say(data, "{\"event\": \"RTC_CHANGE\"}\n");
 }
 
 Test(qmp_wait, events_without_end_do_not_defeat_the_deadline)
@@ -88,9 +108,11 @@ Test(qmp_wait, events_without_end_do_not_defeat_the_deadline)
 	struct peer peer;
 
 	peer_open_ready(&peer, script);
-	qmp_set_wait(peer.q, flood_events, &peer);
+	qmp_set_trace(peer.q, flood_events, &peer);
+	peer_say(&peer, "{\"event\": \"RTC_CHANGE\"}\n");
 	cr_expect(eq(int, qmp_execute(peer.q, "cmd", NULL, in_ms(200), NULL, NULL), -ETIMEDOUT));
-	cr_expect(gt(sz, qmp_n_events(peer.q), 0));
+	cr_expect(gt(sz, qmp_n_events(peer.q), 1));
+	cr_expect(eq(int, qmp_process(peer.q, NULL), 0), "and process returns, too");
 	peer_close(&peer);
 }
 
@@ -260,7 +282,7 @@ Test(qmp_wait, next_event_does_not_block_without_a_deadline)
 
 	peer_open_ready(&peer, script);
 	cr_expect(eq(int, qmp_next_event(peer.q, 0, &event, &err), -ETIMEDOUT));
-	peer_send(&peer, "{\"event\": \"A\"}\n", 15);
+	peer_say(&peer, "{\"event\": \"A\"}\n");
 	cr_expect(eq(int, qmp_next_event(peer.q, 0, &event, &err), 0));
 	cr_expect(eq(str, (char *)event.name, (char *)"A"));
 	qmp_event_done(&event);
@@ -295,7 +317,7 @@ Test(qmp_wait, overflow_drops_the_oldest_events_and_counts_them)
 	peer_open_ready(&peer, script);
 	for (int i = 0; i < QMP_EVENTS_MAX + 20; i++) {
 		snprintf(line, sizeof(line), "{\"event\": \"E%d\"}\n", i);
-		peer_send(&peer, line, strlen(line));
+		peer_say(&peer, line);
 	}
 	cr_expect(eq(int, ask(&peer, NULL), 0));
 	cr_expect(eq(sz, qmp_n_events(peer.q), QMP_EVENTS_MAX));
@@ -358,9 +380,9 @@ Test(qmp_wait, awaited_event_survives_an_overflow)
 	struct qmp_event event = { 0 };
 
 	peer_open_ready(&peer, script);
-	peer_send(&peer, "{\"event\": \"WANTED\"}\n", 20);
+	peer_say(&peer, "{\"event\": \"WANTED\"}\n");
 	for (int i = 0; i < QMP_EVENTS_MAX + 20; i++)
-		peer_send(&peer, "{\"event\": \"E\"}\n", 15);
+		peer_say(&peer, "{\"event\": \"E\"}\n");
 	cr_expect(eq(int, qmp_wait_event(peer.q, is_named, "WANTED", LATE, &event, NULL), 0));
 	qmp_event_done(&event);
 	peer_close(&peer);
@@ -378,7 +400,7 @@ Test(qmp_wait, process_serves_an_event_loop)
 	peer_open_ready(&peer, script);
 	cr_expect(eq(int, qmp_process(peer.q, NULL), 0));
 	cr_expect(eq(sz, qmp_n_events(peer.q), 0));
-	peer_send(&peer, "{\"event\": \"A\"}\n{\"event\": \"B\"}\n{\"event\"", 38);
+	peer_say(&peer, "{\"event\": \"A\"}\n{\"event\": \"B\"}\n{\"event\"");
 
 	struct pollfd pfd = { .fd = qmp_fd(peer.q), .events = qmp_poll_events(peer.q) };
 	cr_assert(eq(int, poll(&pfd, 1, 5000), 1));
@@ -443,6 +465,29 @@ Test(qmp_wait, descriptor_goes_with_its_command_only)
 
 	cr_expect(eq(int, qmp_closefd(peer.q, "p", LATE, NULL), -ETIMEDOUT));
 	cr_expect(eq(int, receive_fd(peer.fd, text, sizeof(text) - 1), -1));
+	peer_close(&peer);
+}
+
+Test(qmp_wait, descriptor_goes_once_with_a_command_written_in_pieces)
+{
+	static const struct peer_move script[] = { { PEER_TIME_OUT, NULL }, { PEER_END, NULL } };
+	struct peer peer;
+	static char text[64 * 1024];
+	int pipe_fds[2];
+	int n_fds = 0;
+	QMP_AUTO_JSON struct json_object *args = large_args(1024 * 1024);
+
+	cr_assert(eq(int, pipe(pipe_fds), 0));
+	const struct qmp_request request = { "add-fd", args, &pipe_fds[0] };
+	peer_open_ready(&peer, script);
+	cr_expect(eq(int, qmp_call(peer.q, &request, LATE, NULL, NULL), -ETIMEDOUT));
+	do {
+		int got = receive_fd(peer.fd, text, sizeof(text) - 1);
+
+		n_fds += got >= 0;
+		cr_assert(eq(int, qmp_process(peer.q, NULL), 0));
+	} while (strchr(text, '\n') == NULL);
+	cr_expect(eq(int, n_fds, 1));
 	peer_close(&peer);
 }
 
