@@ -70,8 +70,7 @@ static int make_dir(const char *path, struct error *err)
 
 /*
  * Everything that is mounted now becomes read-only, without setuid and device nodes, for this
- * namespace alone. Descriptors opened before keep their rights. Kernels before 5.12 lack the call;
- * there the uid alone protects, as it does anyway.
+ * namespace alone. Descriptors opened before keep their rights.
  */
 static int private_mounts(struct error *err)
 {
@@ -83,9 +82,8 @@ static int private_mounts(struct error *err)
 		return error_errno(err, "jail: make a mount namespace");
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return error_errno(err, "jail: make mounts private");
-	if (mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &strict, sizeof(strict)) < 0 &&
-	    errno != ENOSYS)
-		return error_errno(err, "jail: make mounts read-only");
+	if (mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &strict, sizeof(strict)) < 0)
+		return error_errno(err, "jail: make mounts read-only (Linux 5.12 or newer)");
 	return 0;
 }
 
@@ -126,42 +124,70 @@ static int make_dev(const struct jail *j, struct error *err)
 	return r < 0 ? r : make_dir(JAIL_DIR, err);
 }
 
+/** struct tree - A folder on its way into the jail: a mount of its own, attached nowhere yet */
+struct tree {
+	int fd;
+	char target[32];
+};
+
 /*
- * One folder, without what is mounted below it. The flags of a bind mount are set by a second
- * call; only then may anybody see it, but this namespace has nobody else yet.
+ * Take one folder, without what is mounted below it. Its flags are set before it is visible
+ * anywhere. Must be done in the old namespace, to which the descriptor belongs.
  */
-static int bind_folder(int fd, const char *target, bool readonly, struct error *err)
+static int take_tree(struct tree *t, int folder_fd, bool readonly, struct error *err)
 {
-	unsigned long flags = MS_BIND | MS_REMOUNT | MS_NOSUID | MS_NODEV;
-	char source[32];
-	int r = make_dir(target, err);
+	struct mount_attr flags = { .attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV };
+
+	if (readonly)
+		flags.attr_set |= MOUNT_ATTR_RDONLY;
+	t->fd = open_tree(folder_fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+	if (t->fd < 0)
+		return error_errno(err, "jail: take the folder for %s", t->target);
+	if (mount_setattr(t->fd, "", AT_EMPTY_PATH, &flags, sizeof(flags)) < 0)
+		return error_errno(err, "jail: set the mount flags of %s", t->target);
+	return 0;
+}
+
+static int attach_tree(const struct tree *t, struct error *err)
+{
+	int r = make_dir(t->target, err);
 
 	if (r < 0)
 		return r;
-	(void)snprintf(source, sizeof(source), "/proc/self/fd/%d", fd);
-	if (mount(source, target, NULL, MS_BIND, NULL) < 0)
-		return error_errno(err, "jail: bind %s", target);
-	if (readonly)
-		flags |= MS_RDONLY;
-	if (mount(NULL, target, NULL, flags, NULL) < 0)
-		return error_errno(err, "jail: set the mount flags of %s", target);
+	if (move_mount(t->fd, "", AT_FDCWD, t->target, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return error_errno(err, "jail: mount %s", t->target);
 	return 0;
+}
+
+/* The seed first, then the shares. Return: how many, or a failure. */
+static int take_trees(const struct jail *j, struct tree *trees, struct error *err)
+{
+	int n = 0, r = 0;
+
+	if (j->seed_fd >= 0) {
+		(void)snprintf(trees[n].target, sizeof(trees[n].target), JAIL_SEED);
+		r = take_tree(&trees[n++], j->seed_fd, true, err);
+	}
+	for (size_t i = 0; r == 0 && i < j->n_shares; i++) {
+		(void)snprintf(trees[n].target, sizeof(trees[n].target), JAIL_SHARE, i);
+		r = take_tree(&trees[n++], j->shares[i].fd, j->shares[i].readonly, err);
+	}
+	return r < 0 ? r : n;
 }
 
 static int isolate(const struct jail *j, struct error *err)
 {
-	int r = private_mounts(err);
+	struct tree trees[1 + VM_MOUNTS_MAX];
+	int n = take_trees(j, trees, err);
+	int r;
 
+	if (n < 0)
+		return n;
+	r = private_mounts(err);
 	if (r == 0)
 		r = make_dev(j, err);
-	if (r == 0 && j->seed_fd >= 0)
-		r = bind_folder(j->seed_fd, JAIL_SEED, true, err);
-	for (size_t i = 0; r == 0 && i < j->n_shares; i++) {
-		char target[32];
-
-		(void)snprintf(target, sizeof(target), JAIL_SHARE, i);
-		r = bind_folder(j->shares[i].fd, target, j->shares[i].readonly, err);
-	}
+	for (int i = 0; r == 0 && i < n; i++)
+		r = attach_tree(&trees[i], err);
 	return r;
 }
 
