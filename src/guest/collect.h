@@ -56,7 +56,10 @@ struct collect_report {
 	struct strv unmatched;
 };
 
-#define COLLECT_REPORT_INIT { .files = 0 }
+#define COLLECT_REPORT_INIT                                                                        \
+	{                                                                                          \
+		.files = 0                                                                         \
+	}
 
 /**
  * guest_collect() - Fetch files that match patterns from the guest
@@ -64,12 +67,12 @@ struct collect_report {
  * @ws:  NULL: none
  *
  * Existing files of the destination are replaced; an existing symbolic link or other non-file in
- * the way is not touched, the entry is skipped. Made by root in someone's folder, the entries belong
- * to that folder's owner. What was complete when an error came stays; the file in progress does not.
- * Return: 0, also when something was skipped or nothing matched; -EINVAL bad pattern; -EFBIG cap on
- * size, number (100000) or depth (64) reached; -ENOENT no @workdir in the guest; -EPROTO no sound
- * tar stream; errno of opening or writing the destination; -EIO the guest's words; -ETIMEDOUT;
- * -ECONNRESET; what a watch returned.
+ * the way is not touched, the entry is skipped. Made by root in someone's folder, the entries
+ * belong to that folder's owner. What was complete when an error came stays; the file in progress
+ * does not. Return: 0, also when something was skipped or nothing matched; -EINVAL bad pattern;
+ * -EFBIG cap on size, number (100000) or depth (64) reached; -ENOENT no @workdir in the guest;
+ * -EPROTO no sound tar stream; errno of opening or writing the destination; -EIO the guest's words;
+ * -ETIMEDOUT; -ECONNRESET; what a watch returned.
  */
 int guest_collect(struct guest *g, const struct guest_collect *what, struct collect_report *ret,
 		  const struct watchset *ws, struct error *err);

@@ -2,9 +2,9 @@
 /*
  * Files into the guest, and small files both ways.
  *
- * Folders travel as a tar stream (the host's tar, the guest's tar), which keeps modes and is as fast
- * as the connection; a guest without tar gets them file by file. libssh's SFTP is not used: its
- * calls block without regard to deadlines and watches.
+ * Folders travel as a tar stream (the host's tar, the guest's tar), which keeps modes and is as
+ * fast as the connection; a guest without tar gets them file by file. libssh's SFTP is not used:
+ * its calls block without regard to deadlines and watches.
  */
 #ifndef BMVM_GUEST_COPY_H
 #define BMVM_GUEST_COPY_H

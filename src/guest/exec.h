@@ -123,7 +123,8 @@ void guest_run_restore_terminal(struct guest *g);
 
 /**
  * guest_capture() - Run a short POSIX shell script in the guest and keep what it writes
- * @script:      text for `sh`; "$1".. are @argv. Never build it from foreign text: pass that in @argv
+ * @script:      text for `sh`; "$1".. are @argv. Never build it from foreign text: pass that in
+ * @argv
  * @argv:        NULL-terminated arguments, or NULL
  * @deadline_ns: -ETIMEDOUT then
  * @ret_out:     its stdout, NUL-terminated, owned by the caller, at most 1 MiB (-EFBIG); NULL if

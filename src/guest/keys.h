@@ -22,7 +22,10 @@ struct keypair {
 	char *public_line;
 };
 
-#define KEYPAIR_INIT { .private_pem = NULL }
+#define KEYPAIR_INIT                                                                               \
+	{                                                                                          \
+		.private_pem = NULL                                                                \
+	}
 
 /**
  * keypair_generate() - Make a fresh ed25519 pair
