@@ -25,6 +25,7 @@
 #define STOP_S      5
 #define GUEST_BYTES ((uint64_t)256 << 20)
 #define UUID        "00000000-0000-4000-8000-000000000000"
+#define SIGN        "Linux version"
 #define APPEND      "console=ttyS0 earlyprintk=ttyS0 panic=-1"
 
 /* ---- the boot ---- */
@@ -107,21 +108,23 @@ static int boot_start(struct boot *b, const struct host *host, int kernel_fd, st
 	return start(b, &plan, &jail, TAKE_FD(qmp), err);
 }
 
-/*
- * Wait until the guest has written a whole line: a broken KVM has been seen to let a few bytes of
- * the real-mode code through. Return: whether it has.
- */
+static bool has_spoken(const struct boot *b)
+{
+	const char *sign = b->req->sign == NULL ? SIGN : b->req->sign;
+
+	return b->serial.len > 0 &&
+	       memmem(b->serial.data, b->serial.len, sign, strlen(sign)) != NULL;
+}
+
+/* Wait for the sign of life. Return: whether it came. */
 static bool guest_speaks(struct boot *b)
 {
-	for (;;) {
+	while (!has_spoken(b)) {
 		struct pollfd pfds[2] = { { .fd = b->serial_fd, .events = POLLIN },
 					  { .fd = b->qemu.process.pidfd, .events = POLLIN } };
 		char buf[4096];
 		ssize_t n;
 
-		if (memchr(b->serial.data == NULL ? "" : b->serial.data, '\n', b->serial.len) !=
-		    NULL)
-			return true;
 		if (poll(pfds, 2, deadline_poll_ms(b->deadline_ns)) == 0)
 			return false;
 		n = recv(b->serial_fd, buf, sizeof(buf), MSG_DONTWAIT);
@@ -130,6 +133,7 @@ static bool guest_speaks(struct boot *b)
 		else if (n == 0 || pfds[1].revents != 0)
 			return false;
 	}
+	return true;
 }
 
 static void describe(struct boot *b, struct trial_result *ret)
@@ -144,14 +148,15 @@ static void describe(struct boot *b, struct trial_result *ret)
 			memcpy(why, text, sizeof(why));
 	}
 	if (ret->works)
-		(void)snprintf(ret->detail, sizeof(ret->detail), "the kernel spoke after %.1f s: %.300s",
-			       ret->seconds, said == NULL ? "" : said);
+		(void)snprintf(ret->detail, sizeof(ret->detail), "the kernel spoke after %.1f s",
+			       ret->seconds);
 	else if (why[0] != '\0')
 		(void)snprintf(ret->detail, sizeof(ret->detail), "%.500s", why);
 	else
 		(void)snprintf(ret->detail, sizeof(ret->detail),
-			       "no sign of life from the guest's kernel within %u s",
-			       b->req->bound_s);
+			       "no sign of life from the guest's kernel within %u s%s%.300s",
+			       b->req->bound_s, b->serial.len > 0 ? "; the last it said: " : "",
+			       said == NULL ? "" : said);
 }
 
 static int boot_once(const struct host *host, const struct trial_request *req, int kernel_fd,

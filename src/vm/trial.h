@@ -2,7 +2,7 @@
 /*
  * Does KVM really run a guest kernel here? On some machines /dev/kvm opens, QEMU starts, and the
  * guest never executes an instruction of its own. The trial boots a kernel with 256 MB and no
- * disk, and waits, bounded, for the first byte on its serial port.
+ * disk, and waits, bounded, for its first words on the serial port.
  */
 #ifndef BMVM_VM_TRIAL_H
 #define BMVM_VM_TRIAL_H
@@ -23,6 +23,9 @@ struct error;
  * @caps:   the QEMU
  * @kernel: path of a bzImage that is readable for us
  * @accel:  VM_ACCEL_KVM (tests use TCG)
+ * @sign:   text on the serial port that proves it; NULL: what Linux says first of all in its own
+ *          protected-mode code ("Linux version"), as its real-mode code runs even where the rest
+ *          then hangs
  * @bound_s: give up after this many seconds
  * @fresh:  do not believe the cache
  */
@@ -30,6 +33,7 @@ struct trial_request {
 	const struct qemu_caps *caps;
 	const char *kernel;
 	enum vm_accel accel;
+	const char *sign;
 	unsigned int bound_s;
 	bool fresh;
 };
