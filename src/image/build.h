@@ -34,7 +34,7 @@ struct image_build {
 	bool docker;
 	const struct strv *packages;
 	bool replace;
-	const struct image_progress *progress;
+	struct image_progress *progress;
 	const struct watchset *watch;
 };
 

@@ -74,7 +74,7 @@ static int remove_scratch(int draft_fd, struct error *err)
 	return r;
 }
 
-int draft_add_scratch(struct draft *draft, char **ret_path, struct error *err)
+int draft_add_scratch(const struct draft *draft, char **ret_path, struct error *err)
 {
 	const char *base = getenv("TMPDIR");
 	AUTO_FREE char *path = NULL;
@@ -96,7 +96,7 @@ int draft_add_scratch(struct draft *draft, char **ret_path, struct error *err)
 	return 0;
 }
 
-int draft_remove_scratch(struct draft *draft, struct error *err)
+int draft_remove_scratch(const struct draft *draft, struct error *err)
 {
 	return remove_scratch(draft->fd, err);
 }

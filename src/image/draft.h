@@ -42,10 +42,10 @@ int draft_begin(const struct host *host, struct draft *ret, struct error *err);
  * those. Its path is written into the draft before it is made, so that a later sweep finds it.
  * Return: 0; errno.
  */
-int draft_add_scratch(struct draft *draft, char **ret_path, struct error *err);
+int draft_add_scratch(const struct draft *draft, char **ret_path, struct error *err);
 
 /** draft_remove_scratch() - Remove it early, the image being complete. Return: 0; errno. */
-int draft_remove_scratch(struct draft *draft, struct error *err);
+int draft_remove_scratch(const struct draft *draft, struct error *err);
 
 /**
  * struct draft_publish - How a draft becomes an image

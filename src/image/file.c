@@ -22,7 +22,7 @@
 #define CACHE_DIR  "digests"
 #define SETTLE_NS  ((int64_t)NS_PER_S)
 #define NS_PER_SEC INT64_C(1000000000)
-#define LOOK_MS   200 /* longer than a listing's try of the lock */
+#define LOOK_MS    200 /* longer than a listing's try of the lock */
 #define HEX_DIGITS "0123456789abcdef"
 #define DIGEST_HEX (IMAGE_DIGEST_SIZE - 1)
 

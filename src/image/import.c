@@ -18,6 +18,7 @@
 #define KERNEL_FILE "vmlinuz"
 #define INITRD_FILE "initrd.img"
 #define COPY_PIECE  ((size_t)16 << 20)
+#define STEPS       2
 
 /* ---- what both do ---- */
 
@@ -70,7 +71,7 @@ static int add_file(const struct draft *draft, const char *path, const char *nam
 }
 
 static int add_disk(const struct draft *draft, const struct image_file *disk,
-		    const struct image_progress *progress, const struct watchset *watch,
+		    struct image_progress *progress, const struct watchset *watch,
 		    struct error *err)
 {
 	AUTO_FREE char *to = NULL;
@@ -144,6 +145,7 @@ static int import_as(const struct host *host, const struct image_import *what,
 	};
 	int r = draft_begin(host, &draft, err);
 
+	image_steps(what->progress, STEPS);
 	if (r == 0)
 		r = add_file(&draft, what->kernel, KERNEL_FILE, &m.kernel, err);
 	if (r == 0)
@@ -247,6 +249,7 @@ int image_commit(const struct host *host, const struct image_commit *what, struc
 	};
 	int r = draft_name_free(host, what->name, what->replace, err);
 
+	image_steps(what->progress, STEPS);
 	if (r == 0)
 		r = draft_begin(host, &draft, err);
 	if (r == 0)

@@ -32,7 +32,7 @@ struct image_import {
 	enum image_seed seed;
 	bool uefi;
 	bool replace;
-	const struct image_progress *progress;
+	struct image_progress *progress;
 	const struct watchset *watch;
 };
 
@@ -64,7 +64,7 @@ struct image_commit {
 	const char *initrd;
 	const struct strv *packages;
 	bool replace;
-	const struct image_progress *progress;
+	struct image_progress *progress;
 	const struct watchset *watch;
 };
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,8 +17,9 @@
 
 #define LINE_SIZE 4096
 #define TAIL_SIZE 768
-#define GRACE_MS  5000
+#define GRACE_S   30
 #define GONE_S    30
+#define LOCK_FD   3 /* in the program */
 
 /* The program's output under way: the line begun, and the end of all before it. */
 struct pump {
@@ -29,10 +31,21 @@ struct pump {
 	size_t tail_len;
 };
 
-void image_step(const struct image_progress *progress, const char *step)
+void image_steps(struct image_progress *progress, size_t total)
 {
-	if (progress != NULL && progress->step != NULL)
-		progress->step(progress->data, step);
+	if (progress == NULL)
+		return;
+	progress->index = 0;
+	progress->total = total;
+}
+
+void image_step(struct image_progress *progress, const char *title)
+{
+	if (progress == NULL)
+		return;
+	progress->index++;
+	if (progress->step != NULL)
+		progress->step(progress->data, progress, title);
 }
 
 void tool_args(struct strv *argv, ...)
@@ -46,7 +59,7 @@ void tool_args(struct strv *argv, ...)
 	va_end(ap);
 }
 
-/* Keeps the last lines that are no percentage, joined by "; ": errors are one line. */
+/* Keeps the last lines, joined by "; ": errors are one line. */
 static void tail_add(struct pump *p, const char *line, size_t len)
 {
 	if (len + 2 >= TAIL_SIZE) {
@@ -69,8 +82,7 @@ static void end_line(struct pump *p)
 	if (p->len == 0)
 		return;
 	p->line[p->len] = '\0';
-	if (strstr(p->line, "/100%)") == NULL)
-		tail_add(p, p->line, p->len);
+	tail_add(p, p->line, p->len);
 	if (p->tool->line != NULL)
 		p->tool->line(p->tool->data, p->line);
 	p->len = 0;
@@ -126,6 +138,16 @@ static int enter_dir(void *data, struct error *err)
 	return dir != NULL && chdir(dir) < 0 ? error_errno(err, "enter %s", dir) : 0;
 }
 
+/* The whole group, as the terminal's Ctrl-C would: mmdebstrap cleans up when its helpers ended. */
+static void stop(struct process *child)
+{
+	(void)kill(-child->pid, SIGTERM);
+	if (process_wait(child, deadline_in_s(GRACE_S), NULL) != -ETIMEDOUT)
+		return;
+	(void)kill(-child->pid, SIGKILL);
+	(void)process_wait(child, deadline_in_s(GONE_S), NULL);
+}
+
 static int run_to_end(struct pump *p, struct process *child, struct error *err)
 {
 	char how[64];
@@ -139,7 +161,7 @@ static int run_to_end(struct pump *p, struct process *child, struct error *err)
 	if (r > 0)
 		r = process_wait(child, DEADLINE_NEVER, &status);
 	if (r < 0) {
-		(void)process_stop(child, GRACE_MS, deadline_in_s(GONE_S));
+		stop(child);
 		return r;
 	}
 	if (status == 0)
@@ -166,13 +188,13 @@ int tool_run(const struct tool *tool, struct error *err)
 	read_end = pipe_fds[0];
 	write_end = pipe_fds[1];
 
-	struct spawn_fd fds[] = { { write_end, 1 }, { write_end, 2 } };
+	struct spawn_fd fds[] = { { write_end, 1 }, { write_end, 2 }, { tool->lock_fd, LOCK_FD } };
 	struct spawn spawn = {
 		.path = path,
 		.argv = tool->argv,
 		.envp = tool->envp,
 		.fds = fds,
-		.n_fds = ARRAY_SIZE(fds),
+		.n_fds = tool->lock_fd > 0 ? 3 : 2,
 		.new_session = true, /* the terminal's Ctrl-C is ours to pass on */
 		.die_with_us = true,
 		.prepare = enter_dir,
@@ -190,32 +212,15 @@ int tool_run(const struct tool *tool, struct error *err)
 	return r;
 }
 
-/* qemu-img -p writes "    (12.34/100%)" and '\r'. */
-static void convert_line(void *data, const char *line)
-{
-	const struct image_progress *progress = data;
-	unsigned int percent = 0;
-	char step[64];
-
-	if (sscanf(line, " (%u.%*u/100%%)", &percent) != 1)
-		return;
-	(void)snprintf(step, sizeof(step), "copying the disk, %u %%", percent);
-	image_step(progress, step);
-}
-
 int tool_convert(const char *from, const char *format, const char *to,
-		 const struct image_progress *progress, const struct watchset *watch,
-		 struct error *err)
+		 struct image_progress *progress, const struct watchset *watch, struct error *err)
 {
 	AUTO_STRV struct strv argv = STRV_INIT;
-	struct image_progress sink = { 0 };
-	struct tool tool = { .line = convert_line, .data = &sink, .watch = watch };
+	struct tool tool = { .watch = watch };
 
-	tool_args(&argv, "qemu-img", "convert", "-p", "-f", format, "-O", "qcow2", from, to, NULL);
+	tool_args(&argv, "qemu-img", "convert", "-f", format, "-O", "qcow2", from, to, NULL);
 	if (strv_error(&argv) < 0)
 		return error_set(err, ENOMEM, "qemu-img convert: out of memory");
-	if (progress != NULL)
-		sink = *progress;
 	tool.argv = argv.v;
 	image_step(progress, "copying the disk");
 	return tool_run(&tool, err);

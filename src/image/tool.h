@@ -12,19 +12,26 @@
 struct error;
 
 /**
- * struct image_progress - Where a long operation tells how far it is; every member may be NULL
- * @step: a new step has begun, or the same one got further: "copying the disk, 40 %"
- * @line: one line of a program's own output, without its end; foreign text
- * @data: passed to both
+ * struct image_progress - Where a long operation tells how far it is
+ * @step:  a step begins; NULL: nobody wants to know
+ * @line:  one line of a program's own output, without its end; foreign text; NULL likewise
+ * @data:  passed to them
+ * @index: of the step, from 1; kept by image_step()
+ * @total: steps in all; set by the operation before its first step
  */
 struct image_progress {
-	void (*step)(void *data, const char *step);
+	void (*step)(void *data, const struct image_progress *progress, const char *title);
 	void (*line)(void *data, const char *line);
 	void *data;
+	size_t index;
+	size_t total;
 };
 
-/** image_step() - Call @progress->step, if there is one; @progress may be NULL. */
-void image_step(const struct image_progress *progress, const char *step);
+/** image_steps() - Begin anew with @total steps; @progress may be NULL, here and below. */
+void image_steps(struct image_progress *progress, size_t total);
+
+/** image_step() - The next step begins. */
+void image_step(struct image_progress *progress, const char *title);
 
 /** tool_args() - Append copies of the strings up to a NULL. */
 void tool_args(struct strv *argv, ...) __attribute__((sentinel));
@@ -37,6 +44,8 @@ void tool_args(struct strv *argv, ...) __attribute__((sentinel));
  * @line:    called with every line of stdout and stderr ('\r' ends one too); NULL: none
  * @data:    passed to it
  * @watch:   looked at while waiting; NULL: nothing ends the wait early
+ * @lock_fd: inherited by the program and all it starts, so that a lock on it lives as long as they;
+ *           0: none
  */
 struct tool {
 	char *const *argv;
@@ -45,13 +54,14 @@ struct tool {
 	void (*line)(void *data, const char *line);
 	void *data;
 	const struct watchset *watch;
+	int lock_fd;
 };
 
 /**
  * tool_run() - Run it to its end
  *
- * stdin is /dev/null. When a watch ends the wait, the program gets SIGTERM and, 5 s later, SIGKILL;
- * it is gone when this returns. It dies with this process.
+ * stdin is /dev/null. When a watch ends the wait, the program's process group gets SIGTERM and, if
+ * it is still there 30 s later, SIGKILL; it is gone when this returns. It dies with this process.
  * Return: 0 it ended with code 0; -EIO it failed, with its last lines in @err; -ENOENT no such
  * program; the negative return of a watch; other errno.
  */
@@ -61,13 +71,12 @@ int tool_run(const struct tool *tool, struct error *err);
  * tool_convert() - Copy a disk with everything it stands on into a new qcow2 file
  * @from, @format: source, absolute path, and its format
  * @to:            new file
- * @progress:      told the percentage; NULL: nobody
+ * @progress:      told that this step begins; NULL: nobody
  * @watch:         as in struct tool
  *
  * Return: as tool_run().
  */
 int tool_convert(const char *from, const char *format, const char *to,
-		 const struct image_progress *progress, const struct watchset *watch,
-		 struct error *err);
+		 struct image_progress *progress, const struct watchset *watch, struct error *err);
 
 #endif

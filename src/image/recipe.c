@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+#include "image/recipe.h"
+
+#include "base/cleanup.h"
+
+/* The assembler takes the bytes of the scripts in; CMake rebuilds this file when they change. */
+#define EMBED(symbol, file)                                                                        \
+	__asm__(".pushsection .rodata\n"                                                           \
+		".globl " #symbol                                                                  \
+		"\n"                                                                               \
+		".hidden " #symbol "\n" #symbol                                                    \
+		":\n"                                                                              \
+		".incbin \"" BMVM_SOURCE_DIR "/scripts/guest/" file                                \
+		"\"\n"                                                                             \
+		".byte 0\n"                                                                        \
+		".popsection\n")
+
+EMBED(recipe_setup_hook, "setup-hook.sh");
+EMBED(recipe_customize_hook, "customize-hook.sh");
+
+const struct recipe_program recipe_programs[] = {
+	{ "mmdebstrap", "mmdebstrap" }, { "qemu-img", "qemu-utils" }, { "mkfs.vfat", "dosfstools" },
+	{ "mcopy", "mtools" },          { "mke2fs", "e2fsprogs" },    { "sfdisk", "fdisk" },
+};
+const size_t n_recipe_programs = ARRAY_SIZE(recipe_programs);
+
+const char *const recipe_packages[] = {
+	"systemd-sysv",
+	"udev",
+	"dbus",
+	"openssh-server",
+	"openssh-sftp-server",
+	"cloud-init",
+	"iproute2",
+	"ca-certificates",
+	"linux-image-amd64",
+	"systemd-boot-efi",
+	"initramfs-tools",
+	"zstd",
+	"sudo",
+	"fdisk",
+	"e2fsprogs",
+	"kmod",
+	"procps",
+	NULL,
+};
+
+const char *const recipe_docker_packages[] = { "docker.io", "apparmor", NULL };
+
+const char *const recipe_options[] = {
+	"--variant=minbase",
+	"--format=null",
+	"--skip=cleanup,check/signed-by",
+	"--aptopt=Acquire::Languages \"none\"",
+	"--aptopt=APT::Install-Recommends \"false\"",
+	"--dpkgopt=path-exclude=/usr/share/man/*",
+	"--dpkgopt=path-exclude=/usr/share/doc/*",
+	"--dpkgopt=path-include=/usr/share/doc/*/copyright",
+	"--dpkgopt=path-exclude=/usr/share/locale/*",
+	"--dpkgopt=path-exclude=/usr/share/info/*",
+	NULL,
+};
+
+const char *const recipe_hooks[] = {
+	"--setup-hook=exec sh -euc \"$BMVM_SETUP_HOOK\" setup \"$1\"",
+	"--customize-hook=exec sh -euc \"$BMVM_CUSTOMIZE_HOOK\" customize \"$1\"",
+	"--customize-hook=download /bmvm-out/" RECIPE_DISK " " RECIPE_DISK,
+	"--customize-hook=download /bmvm-out/" RECIPE_KERNEL " " RECIPE_KERNEL,
+	"--customize-hook=download /bmvm-out/" RECIPE_INITRD " " RECIPE_INITRD,
+	NULL,
+};

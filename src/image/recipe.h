@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What goes into a guest image, as data: the hook scripts of scripts/guest, embedded so that the
+ * program needs no file beside it, the packages, and how the result boots.
+ */
+#ifndef BMVM_IMAGE_RECIPE_H
+#define BMVM_IMAGE_RECIPE_H
+
+#include <stddef.h>
+
+#define RECIPE_SUITE "bookworm" /* on a host that is not Debian */
+
+/* Files the customize hook leaves in the folder /bmvm-out of the new root. */
+#define RECIPE_DISK   "disk.qcow2"
+#define RECIPE_KERNEL "vmlinuz"
+#define RECIPE_INITRD "initrd.img"
+
+/* Kernel line for direct boot; the seed's own service does what cloud-init would. */
+#define RECIPE_APPEND                                                                              \
+	"root=PARTUUID=6d766d62-0002-4000-8000-000000000002 rootflags=noinit_itable ro "           \
+	"console=ttyS0 quiet cloud-init=disabled"
+
+/* The scripts, NUL-terminated. */
+extern const char recipe_setup_hook[] __attribute__((visibility("hidden")));
+extern const char recipe_customize_hook[] __attribute__((visibility("hidden")));
+
+/** struct recipe_program - A host program the build needs, and the package that has it */
+struct recipe_program {
+	const char *name;
+	const char *package;
+};
+
+extern const struct recipe_program recipe_programs[];
+extern const size_t n_recipe_programs;
+
+/* Packages of every image, and those --docker adds; NULL-terminated. */
+extern const char *const recipe_packages[];
+extern const char *const recipe_docker_packages[];
+
+/* Options mmdebstrap always gets; NULL-terminated. */
+extern const char *const recipe_options[];
+
+/* Its hook options, which run the scripts from the environment; NULL-terminated. */
+extern const char *const recipe_hooks[];
+
+#endif

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+#include "image/userns.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "host/host.h"
+
+#define SUBUID      "/etc/subuid"
+#define SUBGID      "/etc/subgid"
+#define RANGE       65536UL
+#define FIRST_START 100000UL
+
+/* A kernel setting that forbids user namespaces to ordinary users when it has this value. */
+struct setting {
+	const char *path; /* in /proc */
+	const char *forbids;
+	const char *fix;
+};
+
+static const struct setting settings[] = {
+	{ "sys/kernel/unprivileged_userns_clone", "0",
+	  "sysctl -w kernel.unprivileged_userns_clone=1" },
+	{ "sys/user/max_user_namespaces", "0", "sysctl -w user.max_user_namespaces=15000" },
+	{ "sys/kernel/apparmor_restrict_unprivileged_userns", "1",
+	  "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0" },
+};
+
+static int check_settings(int proc_fd, struct error *err)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
+		AUTO_FREE char *value = NULL;
+		int r;
+
+		if (file_read_at(proc_fd, settings[i].path, 64, &value, NULL, NULL) < 0)
+			continue;
+		value[strcspn(value, "\n")] = '\0';
+		if (strcmp(value, settings[i].forbids) != 0)
+			continue;
+		r = error_set(err, EPERM,
+			      "building an image without root needs user namespaces, which "
+			      "/proc/%s forbids",
+			      settings[i].path);
+		return error_hint(err, r, "as root: %s", settings[i].fix);
+	}
+	return 0;
+}
+
+/* Lines are NAME:START:COUNT, NAME a user's name or number. */
+static bool has_range(const char *text, const char *user, unsigned long uid,
+		      unsigned long *free_from)
+{
+	bool found = false;
+
+	while (text != NULL && *text != '\0') {
+		unsigned long start = 0, count = 0, number = 0;
+		char name[64] = "", end = '\0';
+
+		if (sscanf(text, "%63[^:\n]:%lu:%lu", name, &start, &count) == 3) {
+			bool is_number = sscanf(name, "%lu%c", &number, &end) == 1;
+
+			if ((strcmp(name, user) == 0 || (is_number && number == uid)) &&
+			    count >= RANGE)
+				found = true;
+			if (start + count > *free_from)
+				*free_from = start + count;
+		}
+		text = strchr(text, '\n');
+		text = text == NULL ? NULL : text + 1;
+	}
+	return found;
+}
+
+static bool file_has_range(const char *file, const char *user, unsigned long uid,
+			   unsigned long *free_from)
+{
+	AUTO_FREE char *text = NULL;
+
+	if (file_read_at(AT_FDCWD, file, (size_t)1 << 20, &text, NULL, NULL) < 0)
+		return false;
+	return has_range(text, user, uid, free_from);
+}
+
+static int check_ranges(uid_t uid, struct error *err)
+{
+	const struct passwd *pw = getpwuid(uid);
+	const char *user = pw != NULL ? pw->pw_name : "";
+	unsigned long from = FIRST_START;
+	bool uids = file_has_range(SUBUID, user, uid, &from);
+	bool gids = file_has_range(SUBGID, user, uid, &from);
+	int r;
+
+	if (uids && gids)
+		return 0;
+	r = error_set(err, EPERM,
+		      "building an image without root needs %lu user and group ids for user %s, "
+		      "%s has none",
+		      RANGE, pw != NULL ? user : "(no name)", uids ? SUBGID : SUBUID);
+	return error_hint(err, r, "as root: usermod %s%lu-%lu --add-subgids %lu-%lu %s",
+			  "--add-subuids ", from, from + RANGE - 1, from, from + RANGE - 1, user);
+}
+
+int userns_check(const struct host *host, struct error *err)
+{
+	int r = check_settings(host->proc_fd, err);
+
+	return r == 0 ? check_ranges(host->uid, err) : r;
+}
