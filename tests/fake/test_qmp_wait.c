@@ -31,6 +31,7 @@ static int ask(struct peer *peer, struct qmp_error *err)
 Test(qmp_wait, late_reply_after_a_timeout_is_dropped)
 {
 	static const struct peer_move silent[] = { { PEER_EXPECT, "\"id\":2" },
+						   { PEER_TIME_OUT, NULL },
 						   { PEER_END, NULL } };
 	static const struct peer_move late[] = {
 		{ PEER_EXPECT, "\"id\":3" },

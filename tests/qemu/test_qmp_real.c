@@ -408,7 +408,7 @@ static bool is_in_path(const char *program)
 int main(int argc, char *argv[])
 {
 	if (!is_in_path(QEMU)) {
-		puts("skipped: " QEMU " is not in PATH");
+		puts("SKIP: " QEMU " is not in PATH");
 		return 77;
 	}
 
