@@ -24,10 +24,12 @@ static int kvm_opens(const struct host *host, const struct qemu_caps *caps, stru
 		return 0;
 	r = error_errno(err, "open /dev/kvm");
 	if (r == -EACCES || r == -EPERM)
-		return error_hint(err, r, "sudo usermod -aG kvm $USER, then log in again; or "
-					  "hypervisor \"tcg\"");
-	return error_hint(err, r, "switch virtualization on in the firmware and load kvm_intel or "
-				  "kvm_amd; or hypervisor \"tcg\"");
+		return error_hint(err, r,
+				  "sudo usermod -aG kvm $USER, then log in again; or "
+				  "hypervisor \"tcg\"");
+	return error_hint(err, r,
+			  "switch virtualization on in the firmware and load kvm_intel or "
+			  "kvm_amd; or hypervisor \"tcg\"");
 }
 
 static int is_kernel(const struct dirent *e)
@@ -76,11 +78,13 @@ static void decide_auto(const struct host *host, const struct qemu_caps *caps, c
 	struct trial_result result = { .works = false };
 	struct error why = ERROR_INIT;
 
-	if (kvm_opens(host, caps, &why) < 0) {
-		use_tcg(ret, why.msg);
-	} else if (req.kernel == NULL) {
-		use_tcg(ret, "no kernel to try KVM with");
-	} else if (trial_run(host, &req, &result, &why) < 0) {
+	int r = kvm_opens(host, caps, &why);
+
+	if (r == 0 && req.kernel == NULL)
+		r = error_set(&why, ENOENT, "no kernel to try KVM with");
+	if (r == 0)
+		r = trial_run(host, &req, &result, &why);
+	if (r < 0) {
 		use_tcg(ret, why.msg);
 	} else if (!result.works) {
 		use_tcg(ret, result.detail);
@@ -109,8 +113,7 @@ int vm_accel_decide(const struct host *host, const struct qemu_caps *caps, enum 
 		break;
 	}
 	if (choice.accel == VM_ACCEL_TCG && !caps->tcg)
-		r = error_set(err, ENOTSUP, "%s is built without software emulation",
-			      caps->binary);
+		r = error_set(err, ENOTSUP, "%s is built without software emulation", caps->binary);
 	if (r == 0)
 		*ret = choice;
 	return r;

@@ -112,7 +112,7 @@ static void args_memory(struct args_builder *b)
 
 	if (unit < MIB || p->memory == 0 || p->memory % unit != 0) {
 		args_fail(b, EINVAL, "memory of %" PRIu64 " bytes is not a multiple of %" PRIu64,
-		     p->memory, unit);
+			  p->memory, unit);
 		return;
 	}
 	args_addf(b, "-m", "size=%" PRIu64 "M", p->memory / MIB);
@@ -320,7 +320,8 @@ static void args_lifecycle(struct args_builder *b)
 		args_add(b, "-action", "panic=shutdown");
 	args_add(b, "-rtc", "base=utc");
 	if (c->pvpanic || c->pvpanic_pci)
-		args_add_json(b, "-device", args_device(c->pvpanic ? "pvpanic" : "pvpanic-pci", NULL));
+		args_add_json(b, "-device",
+			      args_device(c->pvpanic ? "pvpanic" : "pvpanic-pci", NULL));
 	if (c->vmgenid) {
 		o = args_device("vmgenid", NULL);
 		json_add_str(o, "guid", "auto");
@@ -338,7 +339,8 @@ static void args_control(struct args_builder *b)
 	args_add(b, "-mon", "chardev=qmp,mode=control");
 	if (p->serial_fd < 0)
 		return;
-	args_addf(b, "-chardev", "socket,id=serial0,fd=%d", args_checked_fd(b, "serial", p->serial_fd));
+	args_addf(b, "-chardev", "socket,id=serial0,fd=%d",
+		  args_checked_fd(b, "serial", p->serial_fd));
 	args_add(b, "-serial", "chardev:serial0");
 }
 
@@ -411,7 +413,7 @@ static void args_mounts(struct args_builder *b)
 
 		if (m->tag == NULL || strlen(m->tag) > TAG_MAX) {
 			args_fail(b, EINVAL, "the tag of mount %zu is missing or above %d bytes", i,
-			     TAG_MAX);
+				  TAG_MAX);
 			return;
 		}
 		(void)snprintf(id, sizeof(id), "mount%zu", i);

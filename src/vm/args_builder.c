@@ -14,12 +14,11 @@ void args_fail(struct args_builder *b, int code, const char *fmt, ...)
 	char msg[256];
 	va_list ap;
 
-	if (b->r < 0)
-		return;
 	va_start(ap, fmt);
 	(void)vsnprintf(msg, sizeof(msg), fmt, ap);
 	va_end(ap);
-	b->r = error_set(b->err, code, "QEMU arguments: %s", msg);
+	if (b->r == 0)
+		b->r = error_set(b->err, code, "QEMU arguments: %s", msg);
 }
 
 void args_need(struct args_builder *b, bool there, const char *what)
@@ -118,4 +117,3 @@ void args_add_joined(struct args_builder *b, const char *flag, const struct strv
 	strv_add(&b->args, flag);
 	strv_take(&b->args, strv_error(options) < 0 ? NULL : strv_join(options, ","));
 }
-

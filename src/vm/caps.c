@@ -159,8 +159,8 @@ static int ask_machine(struct question *a, struct error *err)
 	if (r < 0)
 		return r;
 	list_names(properties, &a->caps->machine_options);
-	return strv_error(&a->caps->machine_options) < 0 ? error_set(err, ENOMEM, "out of memory") :
-							   0;
+	return strv_error(&a->caps->machine_options) < 0 ? error_set(err, ENOMEM, "out of memory")
+							 : 0;
 }
 
 /* Parameters of a command line option. Return: whether there is such an option. */
@@ -259,9 +259,17 @@ static int ask_qemu(struct qemu_caps *caps, struct error *err)
 			      .deadline_ns = deadline_in_s(ASK_SECONDS),
 			      .caps = caps };
 	static const char *const rest[] = {
-		"-M",	    "none",	"-S",	    "-nodefaults",
-		"-no-user-config",	"-display", "none",
-		"-chardev", "socket,id=qmp,fd=3",   "-mon", "chardev=qmp,mode=control",
+		"-M",
+		"none",
+		"-S",
+		"-nodefaults",
+		"-no-user-config",
+		"-display",
+		"none",
+		"-chardev",
+		"socket,id=qmp,fd=3",
+		"-mon",
+		"chardev=qmp,mode=control",
 	};
 	AUTO_STRV struct strv argv = STRV_INIT;
 	int r;
@@ -269,8 +277,8 @@ static int ask_qemu(struct qemu_caps *caps, struct error *err)
 	strv_add(&argv, caps->binary);
 	for (size_t i = 0; i < ARRAY_SIZE(rest); i++)
 		strv_add(&argv, rest[i]);
-	r = strv_error(&argv) < 0 ? error_set(err, ENOMEM, "out of memory") :
-				    start_and_ask(&a, &argv, err);
+	r = strv_error(&argv) < 0 ? error_set(err, ENOMEM, "out of memory")
+				  : start_and_ask(&a, &argv, err);
 	(void)qemu_stop(&a.qemu, 0, deadline_in_s(5), NULL, NULL);
 	qemu_done(&a.qemu);
 	return r < 0 ? error_prefix(err, r, "ask %s what it can do", caps->binary) : 0;
@@ -290,8 +298,8 @@ static int load_features(struct qemu_caps *c, struct json_object *o)
 		r = json_get_str(o, "version", &version, NULL);
 	if (r == 0)
 		r = json_get_array(o, "machine_options", &list, NULL);
-	if (r < 0)
-		return r;
+	if (r < 0 || version == NULL)
+		return r < 0 ? r : -EINVAL;
 	c->version = strdup(version);
 	for (size_t i = 0; i < json_object_array_length(list); i++) {
 		struct json_object *s = json_object_array_get_idx(list, i);
@@ -308,7 +316,8 @@ static bool load_cache(struct qemu_caps *c, int cache_fd)
 {
 	AUTO_JSON struct json_object *o = NULL;
 
-	if (cache_fd < 0 || json_load_at(cache_fd, CACHE_FILE, &o, NULL) < 0)
+	if (cache_fd < 0 || c->binary == NULL || c->identity == NULL ||
+	    json_load_at(cache_fd, CACHE_FILE, &o, NULL) < 0)
 		return false;
 	if (json_u64_or(o, "format", 0) != CACHE_FORMAT ||
 	    strcmp(json_str_or(o, "binary", ""), c->binary) != 0 ||
@@ -366,12 +375,12 @@ static int find_binary(const char *binary, struct qemu_caps *c, struct error *er
 /* What no VM of ours can do without. */
 static int check_essentials(const struct qemu_caps *c, struct error *err)
 {
-	const char *lacks = !c->q35		  ? "q35 machine" :
-			    !c->kvm && !c->tcg ? "accelerator" :
-			    !c->virtio_blk	  ? "virtio-blk-pci device" :
-			    !c->virtio_net	  ? "virtio-net-pci device" :
-			    !c->net_user	  ? "user-mode network" :
-						    NULL;
+	const char *lacks = !c->q35              ? "q35 machine"
+			    : !c->kvm && !c->tcg ? "accelerator"
+			    : !c->virtio_blk     ? "virtio-blk-pci device"
+			    : !c->virtio_net     ? "virtio-net-pci device"
+			    : !c->net_user       ? "user-mode network"
+						 : NULL;
 
 	return lacks == NULL ? 0 : error_set(err, EIO, "%s has no %s", c->binary, lacks);
 }

@@ -30,8 +30,8 @@ static int limit(int resource, rlim_t value, const char *name, struct error *err
 {
 	struct rlimit l = { .rlim_cur = value, .rlim_max = value };
 
-	return setrlimit((__rlimit_resource_t)resource, &l) < 0 ? error_errno(err, "set %s", name) :
-								  0;
+	return setrlimit((__rlimit_resource_t)resource, &l) < 0 ? error_errno(err, "set %s", name)
+								: 0;
 }
 
 static int set_limits(const struct jail *j, struct error *err)
@@ -127,7 +127,7 @@ static int make_dev(const struct jail *j, struct error *err)
 /** struct tree - A folder on its way into the jail: a mount of its own, attached nowhere yet */
 struct tree {
 	int fd;
-	char target[32];
+	char target[40];
 };
 
 /*

@@ -52,8 +52,8 @@ static int wait_ready(struct qemu *q, int fd, short events, uint64_t deadline_ns
 		int n, r = 0;
 
 		for (size_t i = 0; i < q->watch.n; i++)
-			pfds[WATCHES + i] = (struct pollfd){ .fd = q->watch.v[i].fd,
-							     .events = POLLIN };
+			pfds[WATCHES + i] =
+				(struct pollfd){ .fd = q->watch.v[i].fd, .events = POLLIN };
 		n = poll(pfds, WATCHES + q->watch.n, deadline_poll_ms(deadline_ns));
 		if (n == 0)
 			return 0;
@@ -116,8 +116,8 @@ char *qemu_describe_end(const struct qemu *q, size_t lines)
 	bool quiet = output == NULL || output[0] == '\0';
 
 	(void)process_status_text(q->status, how, sizeof(how));
-	if (asprintf(&text, "QEMU ended with %s%s%s", how, quiet ? "" : ": ",
-		     quiet ? "" : output) < 0)
+	if (asprintf(&text, "QEMU ended with %s%s%s", how, quiet ? "" : ": ", quiet ? "" : output) <
+	    0)
 		return NULL;
 	return text;
 }
@@ -321,7 +321,8 @@ static enum qemu_ending stop_politely(struct qemu *q, unsigned int powerdown_ms,
 		return QEMU_ENDED_POWERDOWN;
 	step = deadline_min(deadline_in_ms(STEP_MS), soft_ns);
 	if (reachable && !qemu_reap(q)) {
-		(void)qemu_execute(q, "quit", NULL, step, NULL, NULL); /* it may end before it answers */
+		(void)qemu_execute(q, "quit", NULL, step, NULL,
+				   NULL); /* it may end before it answers */
 		if (ends_by(q, step))
 			return QEMU_ENDED_QUIT;
 	}
@@ -350,8 +351,8 @@ int qemu_stop(struct qemu *q, unsigned int powerdown_ms, uint64_t deadline_ns,
 	int r = 0;
 
 	if (!qemu_reap(q) && q->process.pid > 0) {
-		ending = held ? QEMU_ENDED_KILL :
-				stop_politely(q, powerdown_ms, soft_deadline(deadline_ns));
+		ending = held ? QEMU_ENDED_KILL
+			      : stop_politely(q, powerdown_ms, soft_deadline(deadline_ns));
 		if (!q->ended) {
 			(void)process_signal(&q->process, SIGKILL);
 			r = wait_end(q, deadline_ns);

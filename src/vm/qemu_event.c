@@ -53,8 +53,8 @@ static enum vm_event on_io_error(struct json_object *data, char *text)
 	(void)snprintf(what, sizeof(what), "%s on %s: %s", json_str_or(data, "operation", "access"),
 		       json_str_or(data, "device", ""), reason);
 	describe(text, "disk error: ", what);
-	return strcmp(json_str_or(data, "action", "stop"), "stop") == 0 ? VM_EVENT_IO_ERROR :
-									VM_EVENT_OTHER;
+	return strcmp(json_str_or(data, "action", "stop"), "stop") == 0 ? VM_EVENT_IO_ERROR
+									: VM_EVENT_OTHER;
 }
 
 static enum vm_event on_stop(struct json_object *data, char *text)
@@ -75,8 +75,8 @@ static const struct {
 	const char *name;
 	enum vm_event (*handle)(struct json_object *data, char *text);
 } handlers[] = {
-	{ "SHUTDOWN", on_shutdown },	   { "RESET", on_reset }, { "GUEST_PANICKED", on_panic },
-	{ "BLOCK_IO_ERROR", on_io_error }, { "STOP", on_stop },	  { "RESUME", on_resume },
+	{ "SHUTDOWN", on_shutdown },       { "RESET", on_reset }, { "GUEST_PANICKED", on_panic },
+	{ "BLOCK_IO_ERROR", on_io_error }, { "STOP", on_stop },   { "RESUME", on_resume },
 };
 
 static enum vm_event classify(const struct qmp_event *event, char *text)
@@ -101,7 +101,8 @@ static enum vm_event next_qmp_event(struct qemu *q, char *text)
 enum vm_event qemu_next_event(struct qemu *q, char *text)
 {
 	char buf[VM_EVENT_TEXT_SIZE];
-	bool ended = qemu_reap(q); /* before the last look at the socket, so that nothing is missed */
+	bool ended =
+		qemu_reap(q); /* before the last look at the socket, so that nothing is missed */
 	enum vm_event event;
 	AUTO_FREE char *end = NULL;
 

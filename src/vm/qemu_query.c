@@ -11,19 +11,28 @@
 #include "base/json.h"
 #include "vm/qemu.h"
 
-#define GUEST_SSH_PORT 22
-
-/* A row of "info usernet": "  TCP[HOST_FORWARD]  11  127.0.0.1 40217  10.0.2.15  22  0  0" */
-static int forward_port(const char *row)
+/*
+ * A row of "info usernet":
+ *   TCP[HOST_FORWARD]  11  127.0.0.1 40217  10.0.2.15  22  0  0
+ * Return: the host's port if the row leads to the guest's SSH, else 0.
+ */
+static int forward_port(char *row)
 {
-	char source[64], dest[64];
-	int source_port = 0, dest_port = 0;
+	enum { KIND, FD, SOURCE, SOURCE_PORT, DEST, DEST_PORT, N_COLUMNS };
+	const char *column[N_COLUMNS];
+	char *save = NULL;
+	char *word = strtok_r(row, " ", &save);
+	long port;
 
-	if (sscanf(row, " TCP[HOST_FORWARD] %*d %63s %d %63s %d", source, &source_port, dest,
-		   &dest_port) != 4)
+	for (int i = 0; i < N_COLUMNS; i++, word = strtok_r(NULL, " ", &save)) {
+		if (word == NULL)
+			return 0;
+		column[i] = word;
+	}
+	port = strtol(column[SOURCE_PORT], NULL, 10);
+	if (strcmp(column[KIND], "TCP[HOST_FORWARD]") != 0 || strcmp(column[DEST_PORT], "22") != 0)
 		return 0;
-	return dest_port == GUEST_SSH_PORT && source_port > 0 && source_port < 65536 ? source_port :
-										       0;
+	return port > 0 && port < 65536 ? (int)port : 0;
 }
 
 int qemu_ssh_port(struct qemu *q, uint64_t deadline_ns, struct error *err)
@@ -38,8 +47,8 @@ int qemu_ssh_port(struct qemu *q, uint64_t deadline_ns, struct error *err)
 	r = qemu_execute(q, "human-monitor-command", args, deadline_ns, &reply, err);
 	if (r < 0)
 		return r;
-	table = strdup(json_object_is_type(reply, json_type_string) ? json_object_get_string(reply) :
-								      "");
+	table = strdup(json_object_is_type(reply, json_type_string) ? json_object_get_string(reply)
+								    : "");
 	if (table == NULL)
 		return error_set(err, ENOMEM, "out of memory");
 	for (char *row = strtok_r(table, "\r\n", &save); row != NULL;

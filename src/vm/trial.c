@@ -103,8 +103,7 @@ static int boot_start(struct boot *b, const struct host *host, int kernel_fd, st
 	plan.kernel = kernel;
 	plan.qmp_fd = vm_fds_add(&plan.fds, qmp_theirs);
 	plan.serial_fd = vm_fds_add(&plan.fds, serial_theirs);
-	(void)snprintf(kernel, sizeof(kernel), "/proc/self/fd/%d",
-		       vm_fds_add(&plan.fds, readable));
+	(void)snprintf(kernel, sizeof(kernel), "/proc/self/fd/%d", vm_fds_add(&plan.fds, readable));
 	return start(b, &plan, &jail, TAKE_FD(qmp), err);
 }
 

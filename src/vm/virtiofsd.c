@@ -139,7 +139,7 @@ int virtiofsd_spawn(struct virtiofsd *v, const struct virtiofsd_program *program
 	struct jail jail = JAIL_INIT;
 	AUTO_STRV struct strv argv = STRV_INIT;
 	AUTO_CLOSE int listen_fd = -1;
-	char folder[32];
+	char folder[40];
 	int r;
 
 	*v = (struct virtiofsd)VIRTIOFSD_INIT;

@@ -296,7 +296,8 @@ Test(accel, without_kvm_the_configured_word_decides)
 	cr_expect_eq(vm_accel_decide(&p.host, &caps, HYPERVISOR_AUTO, NULL, &choice, &err),
 		     -ENOTSUP);
 	caps.kvm = false;
-	cr_expect_eq(vm_accel_decide(&p.host, &caps, HYPERVISOR_KVM, NULL, &choice, &err), -ENOTSUP);
+	cr_expect_eq(vm_accel_decide(&p.host, &caps, HYPERVISOR_KVM, NULL, &choice, &err),
+		     -ENOTSUP);
 	qemu_caps_done(&caps);
 	close_place(&p);
 }

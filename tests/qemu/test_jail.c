@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The jail: what a process in it can and cannot reach, and that the host does not change. Most of it
- * needs root.
+ * The jail: what a process in it can and cannot reach, and that the host does not change. Most of
+ * it needs root.
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -308,10 +308,9 @@ Test(jail, isolation_without_root_is_a_clear_error)
 	char path[] = "/bin/true";
 	char *argv[] = { path, NULL };
 	struct jail j = JAIL_INIT;
-	struct spawn s = { .path = path,
-			   .argv = argv,
-			   .prepare = become_nobody_and_enter,
-			   .prepare_data = &j };
+	struct spawn s = {
+		.path = path, .argv = argv, .prepare = become_nobody_and_enter, .prepare_data = &j
+	};
 	struct process p = PROCESS_INIT;
 	struct error err = ERROR_INIT;
 
@@ -463,9 +462,9 @@ static void serve(const struct place *p, bool readonly)
 	cr_assert_eq(virtiofsd_release(&v, &err), 0, "%s", err.msg);
 	cr_expect_eq(mounted_readonly(pid, "/dev/bmvm/share0"), readonly);
 	g.plan.memory_kind = VM_MEMORY_SHARED;
-	g.plan.mounts[0] = (struct vm_mount){
-		VM_MOUNT_VIRTIOFS, "data", vm_fds_add(&g.plan.fds, v.client_fd), NULL, readonly
-	};
+	g.plan.mounts[0] =
+		(struct vm_mount){ VM_MOUNT_VIRTIOFS, "data", vm_fds_add(&g.plan.fds, v.client_fd),
+				   NULL, readonly };
 	g.plan.n_mounts = 1;
 	fill_jail(p, &g.jail);
 	g.jail.n_shares = 0;

@@ -188,12 +188,14 @@ Test(qemu, guest_events_are_told_apart)
 Test(qemu, a_failing_disk_pauses_the_guest_and_says_so)
 {
 	static char blockdev[] = "-blockdev";
-	static char node[] = "{\"driver\":\"blkdebug\",\"node-name\":\"bad\",\"read-only\":true,"
-			     "\"image\":{\"driver\":\"null-co\",\"size\":1048576},"
-			     "\"inject-error\":[{\"event\":\"none\",\"errno\":28}]}";
+	static char node[] =
+		"{\"driver\":\"blkdebug\",\"node-name\":\"bad\",\"read-only\":true,"
+		"\"image\":{\"driver\":\"null-co\",\"size\":1048576},"
+		"\"inject-error\":[{\"event\":\"none\",\"errno\":28}]}";
 	static char flag[] = "-device";
-	static char device[] = "{\"driver\":\"virtio-blk-pci\",\"drive\":\"bad\",\"bootindex\":0,"
-			       "\"rerror\":\"stop\",\"werror\":\"stop\"}";
+	static char device[] =
+		"{\"driver\":\"virtio-blk-pci\",\"drive\":\"bad\",\"bootindex\":0,"
+		"\"rerror\":\"stop\",\"werror\":\"stop\"}";
 	char *extra[] = { blockdev, node, flag, device, NULL };
 	char text[VM_EVENT_TEXT_SIZE];
 	struct guest g;
@@ -346,9 +348,9 @@ static int vcpu_thread(struct guest *g)
 	AUTO_JSON struct json_object *reply = NULL;
 	uint64_t id = 0;
 
-	cr_assert_eq(qemu_execute(&g->qemu, "query-cpus-fast", NULL, deadline_in_s(30), &reply,
-				  NULL),
-		     0);
+	cr_assert_eq(
+		qemu_execute(&g->qemu, "query-cpus-fast", NULL, deadline_in_s(30), &reply, NULL),
+		0);
 	cr_assert_eq(json_get_u64(json_object_array_get_idx(reply, 0), "thread-id", &id, NULL), 0);
 	return (int)id;
 }

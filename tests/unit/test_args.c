@@ -23,8 +23,8 @@ static char version[] = "7.2.22";
 /* QEMU 7.2 as Debian 12 has it, as far as the builder asks. */
 static void debian_12(struct qemu_caps *c)
 {
-	static const char *const options[] = { "usb", "vmport", "hpet", "i8042", "smm",
-					       "dump-guest-core", "memory-backend" };
+	static const char *const options[] = { "usb", "vmport",          "hpet",          "i8042",
+					       "smm", "dump-guest-core", "memory-backend" };
 
 	*c = (struct qemu_caps){
 		.binary = strdup(binary),
@@ -157,7 +157,8 @@ static void kept_disk(struct vm_plan *p)
 
 static void extra(struct vm_plan *p)
 {
-	static char a[] = "-device", b[] = "edu", c[] = "-global", d[] = "kvm-pit.lost_tick_policy=delay";
+	static char a[] = "-device", b[] = "edu", c[] = "-global",
+		    d[] = "kvm-pit.lost_tick_policy=delay";
 	static char *v[] = { a, b, c, d, NULL };
 
 	p->extra = v;
@@ -229,8 +230,8 @@ static void compare(const char *name, const struct strv *args)
 	text = realloc(text, strlen(text) + 2);
 	strcat(text, "\n");
 	if (getenv("BMVM_UPDATE_GOLDEN") != NULL)
-		cr_assert_eq(file_write_atomic_at(AT_FDCWD, path, text, strlen(text), 0644, &err), 0,
-			     "%s", err.msg);
+		cr_assert_eq(file_write_atomic_at(AT_FDCWD, path, text, strlen(text), 0644, &err),
+			     0, "%s", err.msg);
 	cr_assert_eq(file_read_at(AT_FDCWD, path, 1 << 20, &recorded, NULL, &err), 0, "%s",
 		     err.msg);
 	cr_expect_str_eq(text, recorded, "%s differs; built:\n%s", name, text);
@@ -242,7 +243,8 @@ Test(args, lists_are_as_recorded)
 		AUTO_STRV struct strv args = STRV_INIT;
 		struct error err = ERROR_INIT;
 
-		cr_assert_eq(build(&goldens[i], &args, &err), 0, "%s: %s", goldens[i].name, err.msg);
+		cr_assert_eq(build(&goldens[i], &args, &err), 0, "%s: %s", goldens[i].name,
+			     err.msg);
 		compare(goldens[i].name, &args);
 	}
 }
@@ -421,8 +423,9 @@ Test(args, the_first_failure_is_the_one_reported)
 	struct error err = ERROR_INIT;
 
 	cr_assert_eq(build(&g, &args, &err), -ENOTSUP);
-	cr_expect_str_eq(err.msg, "QEMU arguments: this QEMU (/usr/bin/qemu-system-x86_64) has no "
-				  "KVM support");
+	cr_expect_str_eq(err.msg,
+			 "QEMU arguments: this QEMU (/usr/bin/qemu-system-x86_64) has no "
+			 "KVM support");
 }
 
 /* ---- the plan's own helpers ---- */

@@ -272,8 +272,12 @@ Test(serial, the_file_is_private_and_replaces_an_older_one)
 
 Test(serial, no_file_a_foreign_file_and_a_torn_file_are_errors)
 {
-	static const char *const foreign[] = { "", "BMVMSER1", "hello, this is not a ring at all; it "
-						"is longer than a header, though, by a few bytes" };
+	static const char *const foreign[] = {
+		"",
+		"BMVMSER1",
+		("hello, this is not a ring at all; it is longer than a header, though, by a few "
+		 "bytes"),
+	};
 	AUTO_FREE char *text = NULL;
 	char *root = tree_new();
 	int dir_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -307,7 +311,9 @@ Test(text, control_sequences_do_not_reach_a_terminal)
 		{ "bell\a nul-free \001", "bell? nul-free ?" },
 		{ "caf\xc3\xa9 \xe2\x82\xac", "caf\xc3\xa9 \xe2\x82\xac" },
 		{ "\xff\xfe", "??" },
-		{ "\xc2\x9b" "31m", "??31m" },
+		{ "\xc2\x9b"
+		  "31m",
+		  "??31m" },
 		{ "cut \xe2\x82", "cut ??" },
 		{ "\177", "?" },
 	};
@@ -333,8 +339,12 @@ Test(text, last_lines_are_counted_from_the_end)
 		size_t lines;
 		const char *rest;
 	} rows[] = {
-		{ "a\nb\nc\n", 1, "c\n" }, { "a\nb\nc", 2, "b\nc" },  { "a\nb\nc\n", 9, "a\nb\nc\n" },
-		{ "a\nb\n", 0, "a\nb\n" }, { "", 3, "" },	       { "\n\n", 1, "\n\n" },
+		{ "a\nb\nc\n", 1, "c\n" },
+		{ "a\nb\nc", 2, "b\nc" },
+		{ "a\nb\nc\n", 9, "a\nb\nc\n" },
+		{ "a\nb\n", 0, "a\nb\n" },
+		{ "", 3, "" },
+		{ "\n\n", 1, "\n\n" },
 		{ "a\nb\n\n\n", 1, "b\n\n\n" },
 	};
 
