@@ -446,7 +446,8 @@ static void on_teardown(struct run *r, bool ok)
 static void on_failed(struct run *r, const struct stage *stage, const struct error *err)
 {
 	(void)r;
-	log_warning("%s: %s", stage->name, err->msg);
+	(void)stage;
+	log_warning("%s", err->msg);
 }
 
 int pipeline_run(struct run *r, const struct stage *stages, size_t n, struct error *err)

@@ -94,24 +94,27 @@ static void check_port(const struct machine *m, struct json_object *list)
 	}
 }
 
-static bool other_vm_uses(const struct machine *m)
-{
-	AUTO_STRV struct strv names = STRV_INIT;
-
-	return vmdir_list(m->spec->host, &names, NULL) < 0 || names.n > 1;
-}
-
-/* QEMU locks images with fcntl; a lock that nobody alive holds would be ours. */
+/*
+ * Lines of /proc/locks: "1: FLOCK  ADVISORY  READ 4711 fe:00:1234 0 EOF". Only the shared lock that
+ * keeps an image from being removed can be told to be ours; QEMU's own end with its process.
+ */
 static void check_locks(const struct machine *m, struct json_object *list)
 {
-	const char *path = m->spec->image->chain[0].path;
-	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
-	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	const struct image_file *disk = &m->spec->image->chain[0];
+	AUTO_FREE char *text = NULL;
+	char *save = NULL;
 
-	if (fd < 0 || other_vm_uses(m))
+	if (file_read_at(m->spec->host->proc_fd, "locks", PROC_FILE_CAP, &text, NULL, NULL) < 0)
 		return;
-	if (fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK)
-		differs(list, path, "not locked", "locked");
+	for (char *line = strtok_r(text, "\n", &save); line != NULL;
+	     line = strtok_r(NULL, "\n", &save)) {
+		unsigned long long inode = 0;
+		int pid = 0;
+
+		if (sscanf(line, "%*s FLOCK %*s %*s %d %*x:%*x:%llu", &pid, &inode) == 2 &&
+		    pid == getpid() && inode == disk->id.ino)
+			differs(list, disk->path, "no lock of this VM", "still locked");
+	}
 }
 
 static void check_mounts(const struct machine *m, struct json_object *list)
