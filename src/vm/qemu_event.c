@@ -46,12 +46,13 @@ static enum vm_event on_panic(struct json_object *data, char *text)
 static enum vm_event on_io_error(struct json_object *data, char *text)
 {
 	const char *reason = json_str_or(data, "reason", "error");
+	const char *node = json_str_or(data, "node-name", "");
 	char what[256];
 
 	if (json_bool_or(data, "nospace", false))
 		reason = "no space left";
 	(void)snprintf(what, sizeof(what), "%s on %s: %s", json_str_or(data, "operation", "access"),
-		       json_str_or(data, "device", ""), reason);
+		       node, reason);
 	describe(text, "disk error: ", what);
 	return strcmp(json_str_or(data, "action", "stop"), "stop") == 0 ? VM_EVENT_IO_ERROR
 									: VM_EVENT_OTHER;

@@ -71,8 +71,8 @@ int serial_poll_fd(const struct serial *s);
 /**
  * serial_process() - Move what can be moved without blocking
  *
- * Does a bounded amount of work per call. Return: 0; 1 when the guest's end is closed (QEMU ended):
- * no more will come.
+ * Does a bounded amount of work per call. When QEMU has gone, call it until it returns 1: its last
+ * words may still lie in the socket. Return: 0; 1 the guest's end is closed, no more will come.
  */
 int serial_process(struct serial *s);
 

@@ -205,7 +205,7 @@ Test(qemu, a_failing_disk_pauses_the_guest_and_says_so)
 	g.plan.extra = extra;
 	guest_start(&g);
 	cr_expect_eq(guest_event(&g, text), VM_EVENT_IO_ERROR);
-	cr_expect(strstr(text, "no space left") != NULL, "%s", text);
+	cr_expect_str_eq(text, "disk error: read on bad: no space left");
 	cr_expect_eq(guest_event(&g, text), VM_EVENT_STOPPED);
 	guest_done(&g);
 }
