@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/watch.h"
+#include "guest/blob.h"
 #include "guest/job.h"
 #include "guest/pipe.h"
 #include "guest/script.h"
@@ -128,45 +129,23 @@ void guest_run_restore_terminal(struct guest *g)
 
 /* ---- captures ---- */
 
-struct capture {
-	char *text;
-	size_t len;
-};
-
-static int take_output(void *data, const char *buf, size_t len, struct error *err)
-{
-	struct capture *c = data;
-	char *bigger;
-
-	if (len > CAPTURE_MAX - c->len)
-		return error_set(err, EFBIG, "the guest sends more than %zu bytes", CAPTURE_MAX);
-	bigger = realloc(c->text, c->len + len + 1);
-	if (bigger == NULL)
-		return error_set(err, ENOMEM, "out of memory");
-	c->text = bigger;
-	memcpy(c->text + c->len, buf, len);
-	c->len += len;
-	c->text[c->len] = '\0';
-	return 0;
-}
-
 int guest_capture(struct guest *g, const char *script, char *const *argv, uint64_t deadline_ns,
 		  char **ret_out, const struct watchset *ws, struct error *err)
 {
 	struct guest_pipe pipe = GUEST_PIPE_INIT;
-	struct capture c = { .len = 0 };
+	struct blob out = BLOB_INIT;
 	int r;
 
 	pipe.script = script;
 	pipe.argv = argv;
 	pipe.deadline_ns = deadline_ns;
-	pipe.on_output = take_output;
-	pipe.data = &c;
-	r = take_output(&c, "", 0, err);
+	pipe.on_output = blob_take;
+	pipe.data = &out;
+	r = blob_init(&out, err);
 	if (r == 0)
 		r = guest_pipe_check(g, &pipe, ws, err);
 	if (r == 0 && ret_out != NULL)
-		*ret_out = TAKE_PTR(c.text);
-	free(c.text);
+		*ret_out = TAKE_PTR(out.text);
+	blob_done(&out);
 	return r;
 }

@@ -69,6 +69,7 @@ static bool refill(struct inlet *in)
 		return false;
 	if (n <= 0) {
 		in->eof = true; /* as ssh does; a terminal that hung up reads as an error */
+		in->error = (int)n;
 		return true;
 	}
 	in->len = (size_t)n;

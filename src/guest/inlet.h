@@ -21,7 +21,7 @@ struct guest_channel;
  * @buf:     owned; @len bytes, sent up to @off
  * @escapes: look for "~." (see escape_filter())
  * @quit:    it was typed
- * @eof:     nothing more to read
+ * @eof:     nothing more to read; after a read that failed with @error (-errno) as well
  * @ended:   the guest was told so
  * @bytes:   sent
  */
@@ -34,6 +34,7 @@ struct inlet {
 	enum escape_state escape;
 	bool quit;
 	bool eof;
+	int error;
 	bool ended;
 	uint64_t bytes;
 };

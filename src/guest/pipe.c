@@ -125,6 +125,8 @@ int guest_pipe_run(struct guest *g, const struct guest_pipe *pipe, struct pipe_r
 	while (r == 0);
 	if (r > 0 && !e.channel.has_status)
 		r = error_set(err, ECONNRESET, "the guest ended a command without saying how");
+	if (r > 0 && e.in.error < 0)
+		r = error_set(err, -e.in.error, "read: %s", strerror(-e.in.error));
 	if (r > 0) {
 		ret->exit_code = e.channel.exit_code;
 		words(&e, ret->words);

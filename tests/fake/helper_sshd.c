@@ -69,8 +69,9 @@ static void write_files(struct sshd *s)
 		       "Port %u\nListenAddress 127.0.0.1\nHostKey %s/host_key\n"
 		       "AuthorizedKeysFile %s/authorized_keys\nPidFile none\nUsePAM no\n"
 		       "StrictModes no\nPasswordAuthentication no\nPermitRootLogin yes\n"
-		       "UseDNS no\nMaxSessions 50\nLogLevel ERROR\n",
-		       (unsigned int)s->port, s->dir, s->dir);
+		       "UseDNS no\nMaxSessions 50\nLogLevel ERROR\n"
+		       "SetEnv PATH=%s/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin\n",
+		       (unsigned int)s->port, s->dir, s->dir, s->dir);
 	put(s, "config", config);
 }
 
