@@ -360,10 +360,15 @@ static int usage_code(int argc, char *const *argv)
 	return mad ? EXIT_CODE_MAD_ARGUMENTS : EXIT_CODE_BMVM;
 }
 
+static bool has_models(const struct run_args *a)
+{
+	return a->tags.n > 0 || a->manifest != NULL;
+}
+
 static int check_words(const struct run_args *a, const struct cli_rest *rest, struct error *err)
 {
-	bool mad = a->tags.n > 0 || a->manifest != NULL;
 	const char *mad_option = a->tags.n > 0 ? "--tags" : "--manifest-file";
+	bool mad = has_models(a);
 
 	if (rest->n > 0) {
 		int r = options_no_operands(&usage, rest, err);
@@ -407,7 +412,7 @@ static int load(struct run_args *a, const struct cli_rest *rest, struct error *e
 		r = config_options_load(&a->config, &a->o.cfg, err);
 	if (r < 0)
 		return r;
-	if (a->tags.n > 0 || a->manifest != NULL)
+	if (has_models(a))
 		return error_set(err, ENOTSUP, "%s: runs of MAD models are not available yet",
 				 a->tags.n > 0 ? "--tags" : "--manifest-file");
 	return config_check_available(&a->o.cfg, err);
@@ -435,6 +440,7 @@ static int run(struct run_args *a, int argc, char **argv)
 		log_set_level(LOG_LEVEL_WARNING);
 	if (a->o.verbose)
 		log_set_level(LOG_LEVEL_DEBUG);
+	code = has_models(a) && rest.command == NULL ? EXIT_CODE_MAD_ARGUMENTS : EXIT_CODE_BMVM;
 	r = load(a, &rest, &err);
 	if (r < 0)
 		return cli_fail(&err, code);
