@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -109,6 +111,8 @@ int file_mkdirs(const char *path, mode_t mode, struct error *err)
 
 	if (copy == NULL)
 		return error_set(err, ENOMEM, "make folder %s: out of memory", path);
+	if (*copy == '\0')
+		return error_set(err, ENOENT, "make folder: the path is empty");
 	for (char *p = copy + 1; *p != '\0'; p++) {
 		int r;
 
@@ -123,10 +127,20 @@ int file_mkdirs(const char *path, mode_t mode, struct error *err)
 	return make_one(copy, mode, err);
 }
 
-static int remove_below(int dir_fd, const char *name, dev_t dev, int depth);
+/* Opens a folder unless something is mounted on it, be it from the same file system. */
+static int open_unmounted(int dir_fd, const char *name)
+{
+	struct open_how how = { .flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
+				.resolve = RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS };
+	int fd = (int)syscall(SYS_openat2, dir_fd, name, &how, sizeof(how));
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int remove_below(int dir_fd, const char *name, int depth);
 
 /* Takes @fd. */
-static int remove_entries(int fd, dev_t dev, int depth)
+static int remove_entries(int fd, int depth)
 {
 	AUTO_CLOSEDIR DIR *dir = fdopendir(fd);
 	const struct dirent *entry;
@@ -143,41 +157,60 @@ static int remove_entries(int fd, dev_t dev, int depth)
 
 		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
 			continue;
-		r = remove_below(dirfd(dir), entry->d_name, dev, depth);
+		r = remove_below(dirfd(dir), entry->d_name, depth);
 		if (first == 0)
 			first = r;
 	}
 	return first;
 }
 
-static int remove_below(int dir_fd, const char *name, dev_t dev, int depth)
+static int remove_below(int dir_fd, const char *name, int depth)
 {
-	struct stat st;
-	int fd, r;
+	int fd, r, why;
 
 	if (unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT)
 		return 0;
-	if (errno != EISDIR && errno != EPERM)
-		return -errno;
+	why = errno;
+	if (why != EISDIR && why != EPERM)
+		return -why;
 	if (depth >= TREE_DEPTH_MAX)
 		return -ELOOP;
-	fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	fd = open_unmounted(dir_fd, name);
+	if (fd == -ENOTDIR)
+		return -why; /* a file that may not be removed */
 	if (fd < 0)
-		return errno == ENOENT ? 0 : -errno;
-	if (fstat(fd, &st) < 0 || (depth > 0 && st.st_dev != dev)) {
-		(void)close(fd);
-		return -EXDEV;
-	}
-	r = remove_entries(fd, st.st_dev, depth + 1);
+		return fd == -ENOENT ? 0 : fd;
+	r = remove_entries(fd, depth + 1);
 	if (unlinkat(dir_fd, name, AT_REMOVEDIR) < 0 && errno != ENOENT && r == 0)
 		r = -errno;
 	return r;
 }
 
+/* @path has a slash: cut it at the last one, and open what is before that. */
+static int remove_in_parent(int dir_fd, char *path)
+{
+	char *slash = strrchr(path, '/');
+	AUTO_CLOSE int parent = -1;
+
+	*slash = '\0';
+	parent = openat(dir_fd, slash == path ? "/" : path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (parent < 0)
+		return errno == ENOENT ? 0 : -errno;
+	return remove_below(parent, slash + 1, 0);
+}
+
 int file_remove_tree_at(int dir_fd, const char *name, struct error *err)
 {
-	int r = remove_below(dir_fd, name, 0, 0);
+	AUTO_FREE char *copy = strdup(name);
+	size_t len = strlen(name);
+	int r;
 
+	if (copy == NULL)
+		return error_set(err, ENOMEM, "remove %s: out of memory", name);
+	while (len > 1 && copy[len - 1] == '/')
+		copy[--len] = '\0';
+	r = strchr(copy, '/') != NULL ? remove_in_parent(dir_fd, copy)
+				      : remove_below(dir_fd, copy, 0);
 	return r < 0 ? error_set(err, -r, "remove %s: %s", name, strerror(-r)) : 0;
 }
 

@@ -52,10 +52,11 @@ int file_mkdirs(const char *path, mode_t mode, struct error *err);
 /**
  * file_remove_tree_at() - Remove a file or a folder with everything in it
  * @dir_fd: directory, or AT_FDCWD
- * @name:   entry of it
+ * @name:   entry of it, or a path
  *
- * Symbolic links are removed, never followed; other file systems mounted below are not entered
- * (-EXDEV). Nothing there is success. At most 64 levels deep (-ELOOP).
+ * Symbolic links are removed, never followed; what is mounted there or below, bind mounts of the
+ * same file system too, is not entered (-EXDEV). Nothing there is success. At most 64 levels deep
+ * (-ELOOP).
  * Return: 0, or the first errno; the rest is removed as far as possible.
  */
 int file_remove_tree_at(int dir_fd, const char *name, struct error *err);
@@ -83,7 +84,8 @@ int fd_read_all(int fd, size_t cap, char **ret, size_t *ret_len);
 /** fd_write_all() - Write @len bytes to a blocking descriptor. Return: 0 or -errno. */
 int fd_write_all(int fd, const void *data, size_t len);
 
-/** fd_set_nonblock() - Set O_NONBLOCK (on the open file, so never on inherited 0-2). 0 or -errno. */
+/** fd_set_nonblock() - Set O_NONBLOCK (on the open file, so never on inherited 0-2). 0 or -errno.
+ */
 int fd_set_nonblock(int fd);
 
 /** fd_set_cloexec() - Set or clear FD_CLOEXEC. Return: 0 or -errno. */
