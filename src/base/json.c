@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/utf8.h"
 
 #define FILE_CAP ((size_t)16 << 20)
 
@@ -45,7 +46,9 @@ int json_get_i64(struct json_object *o, const char *key, int64_t *ret, struct er
 
 	if (r < 0)
 		return r;
-	errno = 0;
+	/* json-c clamps a larger number here, and a negative one there */
+	if (json_object_get_uint64(v) > INT64_MAX)
+		return error_set(err, ERANGE, "member \"%s\" is too large", key);
 	*ret = json_object_get_int64(v);
 	return 0;
 }
@@ -122,7 +125,7 @@ void json_add(struct json_object *o, const char *key, struct json_object *value)
 
 void json_add_str(struct json_object *o, const char *key, const char *value)
 {
-	json_add(o, key, value == NULL ? NULL : json_object_new_string(value));
+	json_add(o, key, value == NULL ? NULL : json_new_string(value));
 }
 
 void json_add_u64(struct json_object *o, const char *key, uint64_t value)
@@ -148,6 +151,34 @@ void json_add_seconds(struct json_object *o, const char *key, double seconds)
 	json_add(o, key, json_object_new_double_s(seconds, text));
 }
 
+struct json_object *json_new_string(const char *text)
+{
+	static const char replacement[] = "\xef\xbf\xbd"; /* U+FFFD */
+	size_t len = strlen(text), good = utf8_valid_length(text, len);
+	AUTO_FREE char *copy = NULL;
+	struct json_object *o;
+	char *end;
+
+	if (good == len) {
+		o = json_object_new_string(text);
+	} else {
+		copy = malloc(3 * len + 1);
+		assert(copy != NULL);
+		for (end = copy; *text != '\0'; good = utf8_valid_length(text, strlen(text))) {
+			end = mempcpy(end, text, good);
+			text += good;
+			if (*text != '\0') {
+				end = mempcpy(end, replacement, 3);
+				text++;
+			}
+		}
+		*end = '\0';
+		o = json_object_new_string(copy);
+	}
+	assert(o != NULL);
+	return o;
+}
+
 struct json_object *json_new_object(void)
 {
 	struct json_object *o = json_object_new_object();
@@ -166,26 +197,30 @@ struct json_object *json_new_array(void)
 
 int json_parse(const char *text, size_t len, struct json_object **ret, struct error *err)
 {
-	struct json_tokener *tok = json_tokener_new();
-	struct json_object *o;
+	/* json-c would stop at a NUL, content, and takes overlong UTF-8 */
+	size_t end = utf8_valid_length(text, strnlen(text, len));
 	enum json_tokener_error why;
-	size_t end;
+	struct json_tokener *tok;
+	struct json_object *o;
 
-	if (tok == NULL || len >= INT32_MAX) {
-		json_tokener_free(tok);
+	if (end < len)
+		return error_set(err, EINVAL, "not JSON: no UTF-8 text at byte %zu", end);
+	tok = len < INT32_MAX ? json_tokener_new() : NULL;
+	if (tok == NULL)
 		return error_set(err, ENOMEM, "JSON text too large");
-	}
-	json_tokener_set_flags(tok, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+	json_tokener_set_flags(tok, JSON_TOKENER_STRICT);
 	o = json_tokener_parse_ex(tok, text, (int)len);
 	why = json_tokener_get_error(tok);
-	if (why == json_tokener_continue) /* a bare number ends only with the text */
-		o = json_tokener_parse_ex(tok, "", 1), why = json_tokener_get_error(tok);
 	end = json_tokener_get_parse_end(tok);
+	if (why == json_tokener_continue) { /* a bare number ends only with the text */
+		o = json_tokener_parse_ex(tok, "", 1);
+		why = json_tokener_get_error(tok);
+	}
 	json_tokener_free(tok);
 	if (why != json_tokener_success) {
 		(void)json_object_put(o);
-		return error_set(err, EINVAL, "not JSON: %s at byte %zu", json_tokener_error_desc(why),
-				 end);
+		return error_set(err, EINVAL, "not JSON: %s at byte %zu",
+				 json_tokener_error_desc(why), end);
 	}
 	*ret = o;
 	return 0;

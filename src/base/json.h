@@ -44,8 +44,9 @@ uint64_t json_u64_or(struct json_object *o, const char *key, uint64_t fallback);
 bool json_bool_or(struct json_object *o, const char *key, bool fallback);
 
 /*
- * Adders: NULL @o is ignored; a NULL string becomes null; json_add takes @value. Out of memory ends
- * the program's assertion, as json-c itself cannot go on then.
+ * Adders: NULL @o is ignored; a NULL string becomes null, bytes that are no UTF-8 become U+FFFD;
+ * json_add takes @value. Out of memory ends the program's assertion, as json-c itself cannot go on
+ * then.
  */
 void json_add(struct json_object *o, const char *key, struct json_object *value);
 void json_add_str(struct json_object *o, const char *key, const char *value);
@@ -55,6 +56,14 @@ void json_add_bool(struct json_object *o, const char *key, bool value);
 /** json_add_seconds() - A duration, printed with three decimals. */
 void json_add_seconds(struct json_object *o, const char *key, double seconds);
 
+/**
+ * json_new_string() - A string of any bytes: what is no UTF-8 becomes U+FFFD
+ *
+ * Use it, or json_add_str(), for all foreign text: json-c itself would write the bytes as they are,
+ * and no strict reader takes that. Return: owned by the caller, never NULL.
+ */
+struct json_object *json_new_string(const char *text);
+
 /** json_new_object(), json_new_array() - Empty, owned by the caller, never NULL. */
 struct json_object *json_new_object(void);
 struct json_object *json_new_array(void);
@@ -62,7 +71,7 @@ struct json_object *json_new_array(void);
 /**
  * json_parse() - Strictly parse one JSON text
  * @len: bytes; nothing but white space may follow the value
- * @ret: owned by the caller
+ * @ret: owned by the caller; NULL for the text "null"
  *
  * Return: 0; -EINVAL with the offset in @err.
  */
