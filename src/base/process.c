@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -20,7 +21,7 @@
 
 #define FD_MAX 64 /* highest descriptor number a child may be given */
 
-static int pidfd_open_(pid_t pid)
+static int open_pidfd(pid_t pid)
 {
 	return (int)syscall(SYS_pidfd_open, pid, 0);
 }
@@ -136,8 +137,11 @@ static _Noreturn void child_main(const struct spawn *s, pid_t parent, int gate_f
 
 /* ---- the parent ---- */
 
-/* Wait for exec (the pipe closes) or for the child's report of failure. */
-static int await_exec(struct process *p, struct error *err)
+/*
+ * Wait for exec (the pipe closes) or for the child's report of failure. @gone: the child is known
+ * to have ended, so that a closed pipe means no exec.
+ */
+static int await_exec(struct process *p, bool gone, struct error *err)
 {
 	struct error report = ERROR_INIT;
 	AUTO_CLOSE int fd = TAKE_FD(p->status_fd);
@@ -146,7 +150,7 @@ static int await_exec(struct process *p, struct error *err)
 	do
 		n = read(fd, &report, sizeof(report));
 	while (n < 0 && errno == EINTR);
-	if (n == 0)
+	if (n == 0 && !gone)
 		return 0;
 	(void)process_wait(p, DEADLINE_NEVER, NULL);
 	process_done(p);
@@ -169,9 +173,11 @@ int process_spawn(const struct spawn *spawn, struct process *ret, struct error *
 		return error_errno(err, "pipe");
 	p.status_fd = pipe_fds[0];
 	status_w = pipe_fds[1];
-	if (pipe2(pipe_fds, O_CLOEXEC) < 0) {
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pipe_fds) < 0) {
+		int r = error_errno(err, "socketpair");
+
 		process_done(&p);
-		return error_errno(err, "pipe");
+		return r;
 	}
 	gate_r = pipe_fds[0];
 	p.gate_fd = pipe_fds[1];
@@ -186,7 +192,7 @@ int process_spawn(const struct spawn *spawn, struct process *ret, struct error *
 		process_done(&p);
 		return r;
 	}
-	p.pidfd = pidfd_open_(p.pid);
+	p.pidfd = open_pidfd(p.pid);
 	if (p.pidfd < 0) {
 		int r = error_errno(err, "pidfd_open");
 
@@ -204,9 +210,10 @@ int process_release(struct process *p, struct error *err)
 {
 	AUTO_CLOSE int gate = TAKE_FD(p->gate_fd);
 
-	if (gate >= 0 && write(gate, "g", 1) < 0 && errno != EPIPE)
-		return error_errno(err, "release child");
-	return await_exec(p, err);
+	/* a socket, as a pipe whose reader is gone would kill us with SIGPIPE */
+	bool gone = gate >= 0 && send(gate, "g", 1, MSG_NOSIGNAL) < 0;
+
+	return await_exec(p, gone, err);
 }
 
 int process_wait(struct process *p, uint64_t deadline_ns, int *ret_status)
@@ -382,7 +389,9 @@ static int run_with_pipes(const char *path, char *const *argv, uint64_t deadline
 	err_w = pipe_fds[1];
 
 	struct spawn_fd fds[] = { { out_w, 1 }, { err_w, 2 } };
-	struct spawn s = { .path = path, .argv = argv, .fds = fds, .n_fds = 2, .die_with_us = true };
+	struct spawn s = {
+		.path = path, .argv = argv, .fds = fds, .n_fds = 2, .die_with_us = true
+	};
 
 	r = process_spawn(&s, &p, err);
 	if (r < 0)
@@ -433,8 +442,9 @@ int process_check(char *const *argv, uint64_t deadline_ns, struct error *err)
 	if (r < 0)
 		return r;
 	if (o.status != 0)
-		r = error_set(err, EIO, "%s: %s: %s", argv[0],
-			      process_status_text(o.status, how, sizeof(how)), o.err_tail);
+		r = error_set(err, EIO, "%s: %s%s%s", argv[0],
+			      process_status_text(o.status, how, sizeof(how)),
+			      o.err_tail[0] != '\0' ? ": " : "", o.err_tail);
 	process_output_done(&o);
 	return r;
 }
@@ -461,7 +471,8 @@ static char *find_in(const char *folders, const char *name)
 
 	if (copy == NULL)
 		return NULL;
-	for (char *dir = strtok_r(copy, ":", &save); dir != NULL; dir = strtok_r(NULL, ":", &save)) {
+	for (char *dir = strtok_r(copy, ":", &save); dir != NULL;
+	     dir = strtok_r(NULL, ":", &save)) {
 		AUTO_FREE char *path = path_join(dir, name);
 
 		if (path != NULL && path[0] == '/' && is_program(path))
@@ -489,35 +500,45 @@ int process_start_time(int proc_fd, pid_t pid, uint64_t *ret)
 {
 	AUTO_FREE char *text = NULL;
 	char path[32];
-	const char *p;
-	char state = '?';
-	unsigned long long start = 0;
+	char *p;
+	char state;
+	int r;
 
 	(void)snprintf(path, sizeof(path), "%d/stat", (int)pid);
-	if (file_read_at(proc_fd, path, 65536, &text, NULL, NULL) < 0)
-		return -ESRCH;
+	r = file_read_at(proc_fd, path, 65536, &text, NULL, NULL);
+	if (r < 0)
+		return r == -ENOENT ? -ESRCH : r;
 	p = strrchr(text, ')'); /* the command name may hold anything, also ')' */
-	if (p == NULL || sscanf(p + 1,
-				" %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
-				"%*s %*s %*s %llu",
-				&state, &start) != 2)
+	if (p == NULL || p[1] != ' ' || p[2] == '\0')
+		return -EIO;
+	state = p[2];
+	p += 2;
+	for (int field = 3; field < 22 && p != NULL; field++) {
+		p = strchr(p, ' ');
+		p = p == NULL ? NULL : p + 1;
+	}
+	if (p == NULL || *p < '0' || *p > '9')
 		return -EIO;
 	if (state == 'Z' || state == 'X')
 		return -ESRCH;
-	*ret = start;
+	*ret = strtoull(p, NULL, 10);
 	return 0;
 }
 
 int process_kill_identity(int proc_fd, pid_t pid, uint64_t start_time, uint64_t deadline_ns)
 {
-	AUTO_CLOSE int pidfd = pidfd_open_(pid);
+	AUTO_CLOSE int pidfd = pid > 0 ? open_pidfd(pid) : -1;
 	uint64_t now_start = 0;
 	int r;
 
+	if (pidfd < 0)
+		return pid <= 0 || errno == ESRCH || errno == EINVAL ? 0 : -errno;
 	/* the pidfd is taken first: if the start time then matches, it names that very process */
-	if (pidfd < 0 || process_start_time(proc_fd, pid, &now_start) < 0 || now_start != start_time)
+	r = process_start_time(proc_fd, pid, &now_start);
+	if (r == -ESRCH || (r == 0 && now_start != start_time))
 		return 0;
-	r = pidfd_signal(pidfd, SIGKILL);
+	if (r == 0)
+		r = pidfd_signal(pidfd, SIGKILL);
 	if (r < 0)
 		return r == -ESRCH ? 0 : r;
 	while (process_start_time(proc_fd, pid, &now_start) == 0 && now_start == start_time) {

@@ -33,7 +33,8 @@ struct spawn_fd {
  * @path:         program, absolute
  * @argv:         its argument list, NULL-terminated
  * @envp:         environment, NULL for this process's own
- * @fds:          descriptors of the child; 0, 1, 2 not named here are /dev/null; all others are closed
+ * @fds:          descriptors of the child; 0, 1, 2 not named here are /dev/null; all others are
+ * closed
  * @n_fds:        how many
  * @hold:         wait before exec until process_release()
  * @new_session:  setsid() in the child
@@ -69,7 +70,10 @@ struct process {
 	int status_fd;
 };
 
-#define PROCESS_INIT { .pidfd = -1, .gate_fd = -1, .status_fd = -1 }
+#define PROCESS_INIT                                                                               \
+	{                                                                                          \
+		.pidfd = -1, .gate_fd = -1, .status_fd = -1                                        \
+	}
 
 /**
  * process_spawn() - Start a child
@@ -80,7 +84,11 @@ struct process {
  */
 int process_spawn(const struct spawn *spawn, struct process *ret, struct error *err);
 
-/** process_release() - Let a held child exec. Return: 0, or why it could not, with it reaped. */
+/**
+ * process_release() - Let a held child exec
+ *
+ * Return: 0; why it could not, with it reaped (-EIO: it had been killed).
+ */
 int process_release(struct process *p, struct error *err);
 
 /**
@@ -153,7 +161,8 @@ char *process_find_program(const char *name, const char *extra);
  * @proc_fd: directory handle of /proc
  * @ret:     field 22 of PID/stat, clock ticks since boot
  *
- * Return: 0; -ESRCH when there is no such process (a zombie counts as none); -EIO.
+ * Return: 0; -ESRCH when there is no such process (a zombie counts as none); -EIO; other errno of
+ * reading, which says nothing about the process.
  */
 int process_start_time(int proc_fd, pid_t pid, uint64_t *ret);
 
@@ -163,7 +172,7 @@ int process_start_time(int proc_fd, pid_t pid, uint64_t *ret);
  * @deadline_ns: until it must be gone
  *
  * Return: 1 killed; 0 there was none (another process with that pid is left alone); -ETIMEDOUT;
- * -EPERM.
+ * -EPERM; other errno, the process may then be there.
  */
 int process_kill_identity(int proc_fd, pid_t pid, uint64_t start_time, uint64_t deadline_ns);
 
