@@ -6,15 +6,25 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Formatted aside first: an argument may well be the old message. */
+__attribute__((format(printf, 3, 0))) static void record(struct error *err, int code,
+							 const char *fmt, va_list ap)
+{
+	char msg[sizeof(err->msg)] = "";
+
+	(void)vsnprintf(msg, sizeof(msg), fmt, ap);
+	memcpy(err->msg, msg, sizeof(msg));
+	err->code = code;
+	err->hint[0] = '\0';
+}
+
 int error_set(struct error *err, int code, const char *fmt, ...)
 {
 	va_list ap;
 
 	if (err != NULL) {
-		err->code = code;
-		err->hint[0] = '\0';
 		va_start(ap, fmt);
-		(void)vsnprintf(err->msg, sizeof(err->msg), fmt, ap);
+		record(err, code, fmt, ap);
 		va_end(ap);
 	}
 	return -code;
@@ -34,29 +44,32 @@ int error_errno(struct error *err, const char *fmt, ...)
 
 int error_prefix(struct error *err, int r, const char *fmt, ...)
 {
-	char inner[sizeof(err->msg)];
+	char all[2 * sizeof(err->msg) + 2] = "";
 	va_list ap;
-	int n;
+	size_t len;
 
 	if (err == NULL)
 		return r;
-	memcpy(inner, err->msg, sizeof(inner));
 	va_start(ap, fmt);
-	n = vsnprintf(err->msg, sizeof(err->msg), fmt, ap);
+	(void)vsnprintf(all, sizeof(err->msg), fmt, ap);
 	va_end(ap);
-	if (n >= 0 && (size_t)n < sizeof(err->msg))
-		(void)snprintf(err->msg + n, sizeof(err->msg) - (size_t)n, ": %s", inner);
+	len = strlen(all);
+	(void)snprintf(all + len, sizeof(all) - len, ": %s", err->msg);
+	memcpy(err->msg, all, sizeof(err->msg) - 1);
+	err->msg[sizeof(err->msg) - 1] = '\0';
 	return r;
 }
 
 int error_hint(struct error *err, int r, const char *fmt, ...)
 {
+	char hint[sizeof(err->hint)] = "";
 	va_list ap;
 
 	if (err == NULL)
 		return r;
 	va_start(ap, fmt);
-	(void)vsnprintf(err->hint, sizeof(err->hint), fmt, ap);
+	(void)vsnprintf(hint, sizeof(hint), fmt, ap);
 	va_end(ap);
+	memcpy(err->hint, hint, sizeof(hint));
 	return r;
 }

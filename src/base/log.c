@@ -20,8 +20,17 @@ bool log_enabled(enum log_level level)
 	return level <= shown_level;
 }
 
+/* Control characters: ASCII's, and U+0080..U+009F, which a terminal may obey as well. */
+static bool is_control(const char *p)
+{
+	unsigned char c = (unsigned char)p[0], next = (unsigned char)p[1];
+
+	return (c < 0x20 && c != '\t') || c == 0x7f || (c == 0xc2 && next >= 0x80 && next < 0xa0);
+}
+
 /* The whole line goes out in one write, so that lines of several processes do not mix. */
-__attribute__((format(printf, 3, 0))) static void log_line(enum log_level level, const char *tag, const char *fmt, va_list ap)
+__attribute__((format(printf, 3, 0))) static void log_line(enum log_level level, const char *tag,
+							   const char *fmt, va_list ap)
 {
 	char text[2048];
 	char line[sizeof(text) * 4 + 64];
@@ -34,10 +43,8 @@ __attribute__((format(printf, 3, 0))) static void log_line(enum log_level level,
 	r = snprintf(line, 64, "%s%s", isatty(STDERR_FILENO) != 0 ? "" : "bmvm: ", tag);
 	n = r > 0 ? (size_t)r : 0;
 	for (const char *p = text; *p != '\0'; p++) {
-		unsigned char c = (unsigned char)*p;
-
-		if ((c < 0x20 && c != '\t') || c == 0x7f)
-			n += (size_t)snprintf(line + n, 5, "\\x%02x", c);
+		if (is_control(p))
+			n += (size_t)snprintf(line + n, 5, "\\x%02x", (unsigned char)*p);
 		else
 			line[n++] = *p;
 	}

@@ -62,14 +62,16 @@ int size_parse(const char *text, uint64_t *ret, struct error *err)
 
 const char *size_format(uint64_t bytes, char *buf)
 {
+	char suffix[2] = "";
 	size_t unit = 0;
 
 	while (bytes != 0 && bytes % 1024 == 0 && unit_letters[unit] != '\0') {
 		bytes /= 1024;
 		unit++;
 	}
-	(void)snprintf(buf, SIZE_TEXT_SIZE, "%" PRIu64 "%.*s", bytes, unit == 0 ? 0 : 1,
-		       unit == 0 ? "" : &unit_letters[unit - 1]);
+	if (unit > 0)
+		suffix[0] = unit_letters[unit - 1];
+	(void)snprintf(buf, SIZE_TEXT_SIZE, "%" PRIu64 "%s", bytes, suffix);
 	return buf;
 }
 
