@@ -18,6 +18,7 @@
 #include "results/receipt.h"
 #include "run/channel.h"
 #include "run/control.h"
+#include "run/machine_plan.h"
 #include "run/undo.h"
 #include "run/verify.h"
 
@@ -26,6 +27,12 @@
 #define QUEUE_MAX     64
 #define SERIAL_LINES  20
 #define CONSOLE_BYTES 8192
+
+/*
+ * A kernel started by QEMU speaks within a second under a KVM that works. One that says nothing for
+ * so long is on a host whose KVM hangs guests: no use waiting for timeouts.boot.
+ */
+#define SILENT_SECONDS 30
 
 /**
  * struct guardian - State of the process
@@ -37,6 +44,7 @@
  * @request:    the one being served, borrowed; NULL: none
  * @waiters:    clients of the control socket that wait for the end
  * @gone:       the VM ended by itself; told to the front once
+ * @speak_ns:   when the guest's kernel must have spoken, DEADLINE_NEVER: it need not
  * @receipt:    what the receipt will say
  * @stages:     its array of stages
  * @stopped, @undone, @finished: how far the teardown is
@@ -57,6 +65,7 @@ struct guardian {
 	int waiters[WAITERS_MAX];
 	size_t n_waiters;
 	bool gone;
+	uint64_t speak_ns;
 	struct json_object *receipt;
 	struct json_object *stages;
 	bool stopped, undone, finished;
@@ -295,6 +304,8 @@ static int do_start(struct guardian *g, struct json_object *reply, struct error 
 	if (r < 0)
 		return r;
 	(void)watchset_of(g); /* the serial port is there now */
+	if (g->spec->accel == VM_ACCEL_KVM && machine_boots_kernel(g->spec))
+		g->speak_ns = deadline_in_s(SILENT_SECONDS);
 	json_add_u64(reply, "port", g->machine.port);
 	json_add(reply, "mounts", describe_mounts(&g->machine));
 	return 0;
@@ -517,6 +528,21 @@ static void end_alone(struct guardian *g)
 	answer_waiters(g, reply);
 }
 
+static void check_silence(struct guardian *g)
+{
+	char text[128];
+
+	if (g->machine.first_output_ns != 0 || g->ending)
+		g->speak_ns = DEADLINE_NEVER;
+	if (g->speak_ns == DEADLINE_NEVER || deadline_poll_ms(g->speak_ns) != 0)
+		return;
+	g->speak_ns = DEADLINE_NEVER;
+	(void)snprintf(text, sizeof(text),
+		       "no sign of life from the guest's kernel within %d s under KVM "
+		       "(--hypervisor auto tries KVM first)", SILENT_SECONDS);
+	tell_gone(g, text);
+}
+
 static void poll_once(struct guardian *g)
 {
 	struct watchset set = watchset_of(g);
@@ -529,8 +555,9 @@ static void poll_once(struct guardian *g)
 		.fd = g->machine.started && !g->stopped ? qemu_poll_fd(&g->machine.qemu) : -1,
 		.events = POLLIN,
 	};
-	if (poll(pfds, n, -1) < 0)
+	if (poll(pfds, n, deadline_poll_ms(g->speak_ns)) < 0)
 		return;
+	check_silence(g);
 	for (size_t i = 0; i < set.n; i++) {
 		if (pfds[i].revents != 0 && set.v[i].fd == g->watches[i].fd)
 			(void)set.v[i].ready(set.v[i].data, NULL);
@@ -606,7 +633,8 @@ static void free_guardian(struct guardian *g)
 
 static _Noreturn void guardian_main(const struct machine_spec *spec, int front_fd)
 {
-	struct guardian g = { .spec = spec, .front_fd = front_fd, .control_fd = -1 };
+	struct guardian g = { .spec = spec, .front_fd = front_fd, .control_fd = -1,
+			      .speak_ns = DEADLINE_NEVER };
 	struct error err = ERROR_INIT;
 
 	(void)setsid();
