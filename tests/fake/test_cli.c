@@ -41,6 +41,13 @@ static const struct line bad_lines[] = {
 	{ { "gpus" }, 1, "gpus: not available yet" },
 	{ { "discover", "--tags", "x" }, 1, "discover: not available yet" },
 	{ { "report", "to-html" }, 1, "report: not available yet" },
+	{ { "ps", "--bogus" }, 2, "ps: unknown option \"--bogus\"" },
+	{ { "check", "--memroy", "1G" }, 2, "did you mean \"--memory\"?" },
+	{ { "check", "-c", VM("\"vcpus\": 0") }, 2, "baremetal_vm.vcpus: must be a whole number" },
+	{ { "image", "bild" }, 2, "unknown command \"bild\"; did you mean \"build\"?" },
+	{ { "ssh" }, 2, "ssh: name one VM" },
+	{ { "destroy" }, 2, "destroy: name the VMs" },
+	{ { "recover", "now" }, 2, "recover: unexpected argument \"now\"" },
 	/* what to run */
 	{ { "run" }, 125, "run: no command given" },
 	{ { "run", "--" }, 125, "run: no command given" },
