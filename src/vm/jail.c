@@ -77,11 +77,20 @@ static int private_mounts(struct error *err)
 	struct mount_attr strict = {
 		.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
 	};
+	int r;
 
-	if (unshare(CLONE_NEWNS) < 0)
-		return error_errno(err, "jail: make a mount namespace");
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-		return error_errno(err, "jail: make mounts private");
+	if (unshare(CLONE_NEWNS) < 0) {
+		r = error_errno(err, "jail: make a mount namespace");
+		return error_hint(err, r,
+				  "in a container without CAP_SYS_ADMIN, run it as an "
+				  "ordinary user");
+	}
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
+		r = error_errno(err, "jail: make mounts private");
+		return error_hint(err, r,
+				  "the root of a chroot must be a mount point: mount "
+				  "--bind DIR DIR before chroot DIR");
+	}
 	if (mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &strict, sizeof(strict)) < 0)
 		return error_errno(err, "jail: make mounts read-only (Linux 5.12 or newer)");
 	return 0;

@@ -14,10 +14,11 @@
 #include "base/strv.h"
 #include "vm/jail.h"
 
-#define PLACES    "/usr/libexec:/usr/lib/qemu:/usr/lib" /* of the program, outside PATH */
-#define SOCKET_FD 3
-#define GRACE_MS  2000
-#define HELP_CAP  ((size_t)1 << 20)
+#define PLACES           "/usr/libexec:/usr/lib/qemu:/usr/lib" /* of the program, outside PATH */
+#define SOCKET_FD        3
+#define GRACE_MS         2000
+#define OUTPUT_PIPE_SIZE (1 << 20)
+#define HELP_CAP         ((size_t)1 << 20)
 
 int virtiofsd_find(struct virtiofsd_program *ret, struct error *err)
 {
@@ -92,12 +93,13 @@ static void make_argv(const struct virtiofsd_program *p, const char *folder, boo
 	if (p->legacy) {
 		strv_add(argv, "-f");
 		strv_add(argv, "-o");
-		strv_addf(argv, "source=%s,sandbox=chroot,cache=auto", folder);
+		strv_addf(argv, "source=%s,sandbox=chroot,cache=auto,log_level=err", folder);
 		return;
 	}
 	strv_addf(argv, "--shared-dir=%s", folder);
 	strv_add(argv, "--sandbox=chroot");
 	strv_add(argv, "--cache=auto");
+	strv_add(argv, "--log-level=error");
 	if (readonly && p->readonly)
 		strv_add(argv, "--readonly");
 }
@@ -114,6 +116,7 @@ static int spawn(struct virtiofsd *v, const struct strv *argv, int listen_fd, st
 		return error_errno(err, "pipe");
 	v->stderr_fd = fds[0];
 	write_fd = fds[1];
+	(void)fcntl(v->stderr_fd, F_SETPIPE_SZ, OUTPUT_PIPE_SIZE);
 	(void)fd_set_nonblock(v->stderr_fd);
 
 	struct spawn_fd given[] = { { write_fd, 1 }, { write_fd, 2 }, { listen_fd, SOCKET_FD } };
@@ -167,6 +170,12 @@ int virtiofsd_release(struct virtiofsd *v, struct error *err)
 	int r = process_release(&v->process, err);
 
 	return r < 0 ? error_prefix(err, r, "start virtiofsd") : 0;
+}
+
+void virtiofsd_read_output(struct virtiofsd *v)
+{
+	if (v->stderr_fd >= 0 && tail_read(&v->output, v->stderr_fd) <= 0)
+		close_fd(&v->stderr_fd);
 }
 
 int virtiofsd_stop(struct virtiofsd *v, uint64_t deadline_ns)

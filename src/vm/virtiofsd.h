@@ -70,6 +70,14 @@ int virtiofsd_spawn(struct virtiofsd *v, const struct virtiofsd_program *program
 /** virtiofsd_release() - Let it exec. Return: 0; why not, with it reaped. */
 int virtiofsd_release(struct virtiofsd *v, struct error *err);
 
+/**
+ * virtiofsd_read_output() - Take into @output what the server has written
+ *
+ * It logs errors only, into a pipe of 1 MiB; whoever polls stderr_fd calls this, and everybody once
+ * before looking at @output. Does not block.
+ */
+void virtiofsd_read_output(struct virtiofsd *v);
+
 /** virtiofsd_stop() - TERM, 2 s later KILL, reap. Return: 0; -ETIMEDOUT after @deadline_ns. */
 int virtiofsd_stop(struct virtiofsd *v, uint64_t deadline_ns);
 
