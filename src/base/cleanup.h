@@ -58,8 +58,8 @@ static inline void closedirp(DIR **d)
 		(var) = (empty);                                                                   \
 		taken_;                                                                            \
 	})
-#define TAKE_PTR(p) TAKE(p, NULL)
-#define TAKE_FD(fd) TAKE(fd, -1)
+#define TAKE_PTR(p)   TAKE(p, NULL)
+#define TAKE_FD(fd)   TAKE(fd, -1)
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 

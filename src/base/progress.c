@@ -31,8 +31,8 @@ static void draw_running(struct progress *p)
 	char line[256];
 	double seconds = clock_seconds_since(p->start_ns);
 
-	draw(line, snprintf(line, sizeof(line), "\r\033[K[%zu/%zu] %s ... %.0f s", p->index, p->total,
-			    p->title, seconds));
+	draw(line, snprintf(line, sizeof(line), "\r\033[K[%zu/%zu] %s ... %.0f s", p->index,
+			    p->total, p->title, seconds));
 	p->drawn_ns = clock_now_ns();
 }
 
@@ -83,9 +83,9 @@ double progress_end(struct progress *p, bool ok)
 	char line[256];
 
 	if (!p->quiet && p->terminal)
-		draw(line, snprintf(line, sizeof(line), "\r\033[K[%zu/%zu] %s%s%s%s %.1f s\n", p->index,
-				    p->total, p->title, p->color && !ok ? "\033[31m" : "", mark,
-				    p->color && !ok ? "\033[0m" : "", seconds));
+		draw(line, snprintf(line, sizeof(line), "\r\033[K[%zu/%zu] %s%s%s%s %.1f s\n",
+				    p->index, p->total, p->title, p->color && !ok ? "\033[31m" : "",
+				    mark, p->color && !ok ? "\033[0m" : "", seconds));
 	else if (!p->quiet)
 		log_info("[%zu/%zu] %s%s: %.1f s", p->index, p->total, p->title, mark, seconds);
 	p->open = false;

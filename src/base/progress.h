@@ -2,8 +2,9 @@
 /*
  * Progress of a job in stages, on stderr: one line per stage with its seconds.
  *
- * On a terminal the line of the running stage is redrawn each second, so a long wait shows life; else
- * each stage is one plain line when it ends, with a line every 30 s in between. Quiet: nothing.
+ * On a terminal the line of the running stage is redrawn each second, so a long wait shows life;
+ * else each stage is one plain line when it ends, with a line every 30 s in between. Quiet:
+ * nothing.
  */
 #ifndef BMVM_BASE_PROGRESS_H
 #define BMVM_BASE_PROGRESS_H

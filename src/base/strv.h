@@ -23,7 +23,10 @@ struct strv {
 	int r;
 };
 
-#define STRV_INIT { .v = NULL }
+#define STRV_INIT                                                                                  \
+	{                                                                                          \
+		.v = NULL                                                                          \
+	}
 
 /** strv_add() - Append a copy of @s. */
 void strv_add(struct strv *sv, const char *s);
@@ -37,7 +40,8 @@ void strv_add_all(struct strv *sv, char *const *v);
 int strv_error(const struct strv *sv);
 /** strv_contains() - Whether @s is one of the strings. */
 bool strv_contains(const struct strv *sv, const char *s);
-/** strv_join() - All strings with @sep between them. Return: owned string, or NULL without memory. */
+/** strv_join() - All strings with @sep between them. Return: owned string, or NULL without memory.
+ */
 char *strv_join(const struct strv *sv, const char *sep);
 /** strv_done() - Free the strings; @sv is empty and usable again. */
 void strv_done(struct strv *sv);

@@ -8,7 +8,8 @@
 static const struct cli_usage usage = {
 	.command = "console",
 	.synopsis = "VM",
-	.about = "Connects this terminal to the VM's serial console; ~. at the start of a line leaves.",
+	.about = "Connects this terminal to the VM's serial console; ~. at the start of a line "
+		 "leaves.",
 };
 
 int cmd_console(int argc, char **argv)

@@ -12,7 +12,8 @@
 static const struct cli_usage usage = {
 	.command = "destroy",
 	.synopsis = "VM...",
-	.about = "Ends VMs, running or preserved, removes everything of them and verifies the host.",
+	.about =
+		"Ends VMs, running or preserved, removes everything of them and verifies the host.",
 };
 
 static int destroy_one(const struct host *host, const char *name, struct error *err)

@@ -19,12 +19,21 @@ struct logs_options {
 };
 
 static const struct cli_option option_table[] = {
-	{ .name = "lines", .letter = 'n', .kind = OPTION_NUMBER,
-	  .offset = offsetof(struct logs_options, lines), .min = 1, .max = 10000000, .value = "N",
+	{ .name = "lines",
+	  .letter = 'n',
+	  .kind = OPTION_NUMBER,
+	  .offset = offsetof(struct logs_options, lines),
+	  .min = 1,
+	  .max = 10000000,
+	  .value = "N",
 	  .help = "only the last N lines of the console" },
-	{ .name = "qemu", .kind = OPTION_FLAG, .offset = offsetof(struct logs_options, qemu),
+	{ .name = "qemu",
+	  .kind = OPTION_FLAG,
+	  .offset = offsetof(struct logs_options, qemu),
 	  .help = "what QEMU wrote, instead of the guest's console" },
-	{ .name = "raw", .kind = OPTION_FLAG, .offset = offsetof(struct logs_options, raw),
+	{ .name = "raw",
+	  .kind = OPTION_FLAG,
+	  .offset = offsetof(struct logs_options, raw),
 	  .help = "the console's bytes as they came, terminal control sequences and all" },
 };
 

@@ -15,7 +15,9 @@ struct ps_options {
 };
 
 static const struct cli_option option_table[] = {
-	{ .name = "json", .kind = OPTION_FLAG, .offset = offsetof(struct ps_options, json),
+	{ .name = "json",
+	  .kind = OPTION_FLAG,
+	  .offset = offsetof(struct ps_options, json),
 	  .help = "print a JSON array" },
 };
 
@@ -27,7 +29,8 @@ static const struct cli_usage usage = {
 	.n_options = ARRAY_SIZE(option_table),
 };
 
-/* A dead VM that was being preserved keeps its disk, keys and logs; another is only not yet undone. */
+/* A dead VM that was being preserved keeps its disk, keys and logs; another is only not yet undone.
+ */
 static const char *state_of(const struct vmdir *vd, struct json_object *info)
 {
 	const char *state = json_str_or(info, "state", "starting");

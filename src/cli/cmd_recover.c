@@ -14,15 +14,18 @@ struct recover_options {
 };
 
 static const struct cli_option option_table[] = {
-	{ .name = "json", .kind = OPTION_FLAG, .offset = offsetof(struct recover_options, json),
+	{ .name = "json",
+	  .kind = OPTION_FLAG,
+	  .offset = offsetof(struct recover_options, json),
 	  .help = "print a JSON array" },
 };
 
 static const struct cli_usage usage = {
 	.command = "recover",
 	.synopsis = "[--json]",
-	.about = "Undoes what dead runs left behind, on this boot or an earlier one. Preserved VMs\n"
-		 "whose guardian died keep their disk, keys and logs until bmvm destroy.",
+	.about =
+		"Undoes what dead runs left behind, on this boot or an earlier one. Preserved VMs\n"
+		"whose guardian died keep their disk, keys and logs until bmvm destroy.",
 	.options = option_table,
 	.n_options = ARRAY_SIZE(option_table),
 };

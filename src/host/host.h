@@ -7,9 +7,9 @@
  *
  * Folders (design: root / everyone else):
  *   run_dir   /run/bmvm        $XDG_RUNTIME_DIR/bmvm, else /run/user/UID/bmvm if ours, else
- *                              /tmp/bmvm-UID (owner and mode checked). VM directories, locks, ledger.
- *   data_dir  /var/lib/bmvm    $XDG_STATE_HOME/bmvm, else ~/.local/state/bmvm. Disks, receipts.
- *   images    data_dir/images; then /var/lib/bmvm/images for every user.
+ *                              /tmp/bmvm-UID (owner and mode checked). VM directories, locks,
+ * ledger. data_dir  /var/lib/bmvm    $XDG_STATE_HOME/bmvm, else ~/.local/state/bmvm. Disks,
+ * receipts. images    data_dir/images; then /var/lib/bmvm/images for every user.
  */
 #ifndef BMVM_HOST_HOST_H
 #define BMVM_HOST_HOST_H
@@ -45,7 +45,9 @@ struct host {
 };
 
 #define HOST_INIT                                                                                  \
-	{ .proc_fd = -1, .sys_fd = -1, .dev_fd = -1, .run_fd = -1, .data_fd = -1 }
+	{                                                                                          \
+		.proc_fd = -1, .sys_fd = -1, .dev_fd = -1, .run_fd = -1, .data_fd = -1             \
+	}
 
 /**
  * host_open() - Open the roots and make sure of our own folders

@@ -166,8 +166,8 @@ int journal_undone(struct journal *j, uint64_t seq, struct error *err)
 	return r;
 }
 
-static int undo_record(struct journal *j, struct json_object *record, uint64_t seq,
-		       journal_fn *fn, void *data, struct error *err)
+static int undo_record(struct journal *j, struct json_object *record, uint64_t seq, journal_fn *fn,
+		       void *data, struct error *err)
 {
 	bool same_boot = strcmp(json_str_or(record, "boot", ""), j->boot_id) == 0;
 	int r = fn(data, record, same_boot, err);

@@ -36,7 +36,10 @@ struct journal {
 	const char *boot_id;
 };
 
-#define JOURNAL_INIT { .fd = -1 }
+#define JOURNAL_INIT                                                                               \
+	{                                                                                          \
+		.fd = -1                                                                           \
+	}
 
 /**
  * journal_open() - Open the journal of a VM folder, making it when missing

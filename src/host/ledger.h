@@ -2,9 +2,9 @@
 /*
  * The host ledger: things that several VMs share, and who holds how much of them.
  *
- * One file, run_dir/ledger.json: {"boot": ID, "entries": {KEY: {"original": N, "holders": {VM: N}}}}.
- * It is read and replaced under the host lock. A ledger of an earlier boot counts as empty. The
- * holder journals {"op":"ledger","key":KEY} before it calls ledger_hold().
+ * One file, run_dir/ledger.json: {"boot": ID, "entries": {KEY: {"original": N, "holders": {VM:
+ * N}}}}. It is read and replaced under the host lock. A ledger of an earlier boot counts as empty.
+ * The holder journals {"op":"ledger","key":KEY} before it calls ledger_hold().
  */
 #ifndef BMVM_HOST_LEDGER_H
 #define BMVM_HOST_LEDGER_H

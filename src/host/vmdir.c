@@ -22,7 +22,8 @@ bool vm_name_valid(const char *name)
 
 int host_lock(const struct host *host, struct error *err)
 {
-	AUTO_CLOSE int fd = openat(host->run_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	AUTO_CLOSE int fd =
+		openat(host->run_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	int r;
 
 	if (fd < 0)
@@ -57,7 +58,8 @@ static int fill(const struct host *host, const char *name, struct vmdir *vd, str
 /* Under the host lock. */
 static int take_lock(struct vmdir *vd, struct error *err)
 {
-	AUTO_CLOSE int fd = openat(vd->run_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	AUTO_CLOSE int fd =
+		openat(vd->run_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	int r;
 
 	if (fd < 0)
@@ -124,7 +126,8 @@ static int create_locked(const struct host *host, const char *name, struct vmdir
 	}
 	if (name_taken(host, name)) {
 		r = error_set(err, EEXIST, "a VM named %s exists already", name);
-		return error_hint(err, r, "choose another --name, or end it: bmvm destroy %s", name);
+		return error_hint(err, r, "choose another --name, or end it: bmvm destroy %s",
+				  name);
 	}
 	r = fill(host, name, vd, err);
 	if (r == 0)
@@ -166,7 +169,8 @@ static int match_name(const struct host *host, const char *name, const char **re
 		if (strncmp(names->v[i], name, strlen(name)) != 0)
 			continue;
 		if (found != NULL)
-			return error_set(err, EEXIST, "%s could be %s or %s", name, found, names->v[i]);
+			return error_set(err, EEXIST, "%s could be %s or %s", name, found,
+					 names->v[i]);
 		found = names->v[i];
 	}
 	if (r < 0)

@@ -38,7 +38,10 @@ struct vmdir {
 	char *data_path;
 };
 
-#define VMDIR_INIT { .run_fd = -1, .lock_fd = -1 }
+#define VMDIR_INIT                                                                                 \
+	{                                                                                          \
+		.run_fd = -1, .lock_fd = -1                                                        \
+	}
 
 /** vm_name_valid() - [a-z0-9] then [a-z0-9-], at most VM_NAME_MAX: it becomes a hostname. */
 bool vm_name_valid(const char *name);
@@ -65,8 +68,8 @@ int vmdir_open(const struct host *host, const char *name, struct vmdir *ret, str
 /**
  * vmdir_claim() - Take the lock of a VM whose processes are all gone
  *
- * Makes the run folder anew when only the data folder is left. Return: 0 claimed; -EWOULDBLOCK it is
- * alive; errno.
+ * Makes the run folder anew when only the data folder is left. Return: 0 claimed; -EWOULDBLOCK it
+ * is alive; errno.
  */
 int vmdir_claim(const struct host *host, struct vmdir *vd, struct error *err);
 

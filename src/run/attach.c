@@ -84,7 +84,8 @@ static void forward_signal(void *data, int sig)
 
 static bool on_terminal(void)
 {
-	return isatty(STDIN_FILENO) != 0 && isatty(STDOUT_FILENO) != 0 && isatty(STDERR_FILENO) != 0;
+	return isatty(STDIN_FILENO) != 0 && isatty(STDOUT_FILENO) != 0 &&
+	       isatty(STDERR_FILENO) != 0;
 }
 
 static int run_in(struct guest *g, struct front *f, char *const *argv, struct error *err)
@@ -172,7 +173,8 @@ static int destroy_live(const struct vmdir *vd, struct json_object **ret, struct
 	if (json_get_object(answer, "result", &result, NULL) == 0) {
 		*ret = json_object_get(result);
 		if (!json_bool_or(result, "clean", true))
-			return error_set(err, EBUSY, "VM %s is gone, but the host is not as it was before",
+			return error_set(err, EBUSY,
+					 "VM %s is gone, but the host is not as it was before",
 					 vd->name);
 	}
 	return 0;

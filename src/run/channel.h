@@ -19,8 +19,8 @@ int channel_pair(int ret_fds[2], struct error *err);
  * channel_send() - Send one message
  * @message: borrowed
  *
- * Blocks until the other side has room, at most until @deadline_ns. Return: 0; -EPIPE the other side
- * is gone; -EMSGSIZE; -ETIMEDOUT.
+ * Blocks until the other side has room, at most until @deadline_ns. Return: 0; -EPIPE the other
+ * side is gone; -EMSGSIZE; -ETIMEDOUT.
  */
 int channel_send(int fd, struct json_object *message, uint64_t deadline_ns, struct error *err);
 

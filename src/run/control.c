@@ -21,7 +21,8 @@
 static void address_of(const struct vmdir *vd, struct sockaddr_un *ret)
 {
 	*ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	(void)snprintf(ret->sun_path, sizeof(ret->sun_path), "/proc/self/fd/%d/control", vd->run_fd);
+	(void)snprintf(ret->sun_path, sizeof(ret->sun_path), "/proc/self/fd/%d/control",
+		       vd->run_fd);
 }
 
 int control_listen(const struct vmdir *vd, struct error *err)

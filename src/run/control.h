@@ -3,7 +3,8 @@
  * The control socket of a live VM: how `bmvm ps`, `console` and `destroy` reach its guardian.
  *
  * A stream socket run_dir/vms/NAME/control, which only the VM's owner can reach. A client sends one
- * line of JSON, {"do":"destroy"} or {"do":"console","backlog":N}; the guardian answers with one line,
+ * line of JSON, {"do":"destroy"} or {"do":"console","backlog":N}; the guardian answers with one
+ * line,
  * {"ok":true,...}. After a console's answer the socket carries the serial port's bytes.
  */
 #ifndef BMVM_RUN_CONTROL_H

@@ -98,8 +98,8 @@ static void print_json(const struct run *r, const struct strv *argv)
 	for (size_t i = 0; i < argv->n; i++)
 		(void)json_object_array_add(list, json_object_new_string(argv->v[i]));
 	json_add(o, "qemu_arguments", list);
-	(void)printf("%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY |
-								       JSON_C_TO_STRING_NOSLASHESCAPE));
+	(void)printf("%s\n", json_object_to_json_string_ext(
+				     o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
 }
 
 int dry_run(struct run *r)

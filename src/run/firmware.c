@@ -29,7 +29,8 @@ static int choose(const struct config *cfg, struct firmware_pair *ret, struct er
 		*ret = (struct firmware_pair){ cfg->firmware_code, cfg->firmware_vars };
 		if (access(ret->code, R_OK) < 0)
 			return error_errno(err, "firmware code %s", ret->code);
-		return access(ret->vars, R_OK) < 0 ? error_errno(err, "firmware vars %s", ret->vars) : 0;
+		return access(ret->vars, R_OK) < 0 ? error_errno(err, "firmware vars %s", ret->vars)
+						   : 0;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
 		if (access(pairs[i].code, R_OK) == 0 && access(pairs[i].vars, R_OK) == 0) {

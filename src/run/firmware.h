@@ -9,7 +9,8 @@
 
 struct error;
 
-/** firmware_check() - Whether the configured firmware is there. 0; -ENOENT with the package's name. */
+/** firmware_check() - Whether the configured firmware is there. 0; -ENOENT with the package's name.
+ */
 int firmware_check(const struct config *cfg, struct error *err);
 
 /**

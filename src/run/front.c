@@ -118,7 +118,8 @@ static int on_signal(void *data, struct error *err)
 	if (read(f->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
 		return 0;
 	sig = (int)info.ssi_signo;
-	if (sig == SIGWINCH || (sig == SIGINT && f->phase == FRONT_WORKLOAD && f->interrupts++ == 0)) {
+	if (sig == SIGWINCH ||
+	    (sig == SIGINT && f->phase == FRONT_WORKLOAD && f->interrupts++ == 0)) {
 		if (f->on_signal != NULL)
 			f->on_signal(f->on_signal_data, sig);
 		return 0;
@@ -162,9 +163,9 @@ static int wait_once(struct front *f, uint64_t deadline_ns, struct error *err)
 		if (r < 0)
 			return r;
 	}
-	return deadline_poll_ms(deadline_ns) == 0 && f->reply == NULL ?
-		       error_set(err, ETIMEDOUT, "the guardian does not answer") :
-		       0;
+	return deadline_poll_ms(deadline_ns) == 0 && f->reply == NULL
+		       ? error_set(err, ETIMEDOUT, "the guardian does not answer")
+		       : 0;
 }
 
 static int read_reply(struct json_object *reply, struct error *err)

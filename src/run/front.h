@@ -3,8 +3,8 @@
  * The front's end of a run: its guardian, and the user's signals.
  *
  * Every wait of the front looks at both (front_watchset()). While CMD runs the first Ctrl-C goes to
- * CMD and the second ends the run; outside that, the first ends it; SIGTERM, SIGHUP and SIGQUIT always
- * do. Once the teardown has begun signals only print that it is going on.
+ * CMD and the second ends the run; outside that, the first ends it; SIGTERM, SIGHUP and SIGQUIT
+ * always do. Once the teardown has begun signals only print that it is going on.
  */
 #ifndef BMVM_RUN_FRONT_H
 #define BMVM_RUN_FRONT_H
@@ -76,8 +76,8 @@ struct watchset front_watchset(struct front *f);
  * @deadline_ns: for the answer
  * @ret:         the answer, owned by the caller; NULL if not wanted
  *
- * Return: 0; what the guardian answered; -ECONNRESET the VM or the guardian is gone; -EINTR a signal
- * ended the run; -ETIMEDOUT.
+ * Return: 0; what the guardian answered; -ECONNRESET the VM or the guardian is gone; -EINTR a
+ * signal ended the run; -ETIMEDOUT.
  */
 int front_request(struct front *f, const char *what, struct json_object *args, uint64_t deadline_ns,
 		  struct json_object **ret, struct error *err);

@@ -43,7 +43,8 @@ char *guardian_last_serial(struct guardian *g)
 {
 	char *text = NULL;
 
-	if (g->machine.data_fd < 0 || serial_tail(g->machine.data_fd, SERIAL_LINES, &text, NULL) < 0)
+	if (g->machine.data_fd < 0 ||
+	    serial_tail(g->machine.data_fd, SERIAL_LINES, &text, NULL) < 0)
 		return NULL;
 	return text;
 }
@@ -79,7 +80,8 @@ static int on_serial(void *data, struct error *err)
 
 static int interrupted(const struct guardian *g, struct error *err)
 {
-	return g->end_wanted && !g->ending ? error_set(err, ECANCELED, "the run is being ended") : 0;
+	return g->end_wanted && !g->ending ? error_set(err, ECANCELED, "the run is being ended")
+					   : 0;
 }
 
 static int on_front(void *data, struct error *err)
@@ -165,8 +167,10 @@ static int on_control(void *data, struct error *err)
 
 struct watchset guardian_watchset(struct guardian *g)
 {
-	g->watches[0] = (struct watch){ g->machine.serial.guest_fd >= 0 ?
-						serial_poll_fd(&g->machine.serial) : -1, on_serial, g };
+	g->watches[0] =
+		(struct watch){ g->machine.serial.guest_fd >= 0 ? serial_poll_fd(&g->machine.serial)
+								: -1,
+				on_serial, g };
 	g->watches[1] = (struct watch){ g->front_fd, on_front, g };
 	g->watches[2] = (struct watch){ g->signal_fd, on_signal, g };
 	g->watches[3] = (struct watch){ g->control_fd, on_control, g };
@@ -213,7 +217,8 @@ static void check_silence(struct guardian *g)
 	g->speak_ns = DEADLINE_NEVER;
 	(void)snprintf(text, sizeof(text),
 		       "no sign of life from the guest's kernel within %d s under KVM "
-		       "(--hypervisor auto tries KVM first)", GUARDIAN_SILENT_SECONDS);
+		       "(--hypervisor auto tries KVM first)",
+		       GUARDIAN_SILENT_SECONDS);
 	tell_gone(g, text);
 }
 
@@ -258,7 +263,7 @@ static void guardian_loop(struct guardian *g)
 static int keep_only(const struct machine_spec *spec, int front_fd)
 {
 	const struct host *h = spec->host;
-	const int keep[] = { h->proc_fd, h->sys_fd, h->dev_fd,		h->run_fd,
+	const int keep[] = { h->proc_fd, h->sys_fd, h->dev_fd,        h->run_fd,
 			     h->data_fd, front_fd,  spec->vd->run_fd, spec->vd->lock_fd };
 	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 
@@ -307,8 +312,9 @@ static void free_guardian(struct guardian *g)
 
 static _Noreturn void guardian_main(const struct machine_spec *spec, int front_fd)
 {
-	struct guardian g = { .spec = spec, .front_fd = front_fd, .control_fd = -1,
-			      .speak_ns = DEADLINE_NEVER };
+	struct guardian g = {
+		.spec = spec, .front_fd = front_fd, .control_fd = -1, .speak_ns = DEADLINE_NEVER
+	};
 	struct error err = ERROR_INIT;
 
 	(void)setsid();

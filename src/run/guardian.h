@@ -14,18 +14,17 @@
  *     note              {"key":..., "value":...}: a member of the receipt, no answer
  *     serial            {"lines"}: the last lines of the guest's serial port
  *     outcome           {"outcome","exit_code","message"}: how the run went; no answer
- *     stop              {"powerdown"}: end the guest, asking it first or not (one that never came up
- *                       cannot answer)
- *     undo              what the journal says
- *     finish            verification and receipt; {"clean","differences":[],"receipt"}; then it ends
- *     preserve          write the receipt, stay behind with the VM until `bmvm destroy`
- *   guardian -> front   {"id":N,"ok":true,...} or {"id":N,"ok":false,"code","error","hint"}
+ *     stop              {"powerdown"}: end the guest, asking it first or not (one that never came
+ * up cannot answer) undo              what the journal says finish            verification and
+ * receipt; {"clean","differences":[],"receipt"}; then it ends preserve          write the receipt,
+ * stay behind with the VM until `bmvm destroy` guardian -> front   {"id":N,"ok":true,...} or
+ * {"id":N,"ok":false,"code","error","hint"}
  *                       {"event":"gone","text","serial"}: the VM ended or is ending by itself
  *                       {"event":"destroy"}: somebody asked for its end
  *
- * When the front is gone (its end of the socket closes) the guardian does what is left of stop, undo
- * and finish on its own. When the guardian is gone QEMU dies with it, and whoever is left reads the
- * journal (run/undo.h).
+ * When the front is gone (its end of the socket closes) the guardian does what is left of stop,
+ * undo and finish on its own. When the guardian is gone QEMU dies with it, and whoever is left
+ * reads the journal (run/undo.h).
  */
 #ifndef BMVM_RUN_GUARDIAN_H
 #define BMVM_RUN_GUARDIAN_H

@@ -66,7 +66,8 @@ void guardian_front_lost(struct guardian *g);
 /** guardian_send() - Send the front a message, taken; a front that is gone is noticed here. */
 void guardian_send(struct guardian *g, struct json_object *message);
 
-/** guardian_last_serial() - Last lines of the serial port. Return: owned, NULL when there are none. */
+/** guardian_last_serial() - Last lines of the serial port. Return: owned, NULL when there are none.
+ */
 char *guardian_last_serial(struct guardian *g);
 
 /** guardian_watchset() - What every wait serves: serial port, front, signals, control socket. */
@@ -77,7 +78,8 @@ struct watchset guardian_watchset(struct guardian *g);
 /** guardian_serve_queue() - Serve the requests that have come in. */
 void guardian_serve_queue(struct guardian *g);
 
-/** guardian_end_alone() - What is left of stop, undo and finish, without a front to ask for them. */
+/** guardian_end_alone() - What is left of stop, undo and finish, without a front to ask for them.
+ */
 void guardian_end_alone(struct guardian *g);
 
 /** guardian_answer_waiters() - Tell the clients of `destroy`; @result is borrowed, may be NULL. */

@@ -89,7 +89,8 @@ static int do_stop(struct guardian *g, struct json_object *reply, struct error *
 	g->ending = true;
 	if (g->machine.started)
 		qemu_set_watch(&g->machine.qemu, guardian_watchset(g));
-	r = machine_stop(&g->machine, !g->gone && json_bool_or(g->request, "powerdown", false), err);
+	r = machine_stop(&g->machine, !g->gone && json_bool_or(g->request, "powerdown", false),
+			 err);
 	g->stopped = r == 0;
 	return r;
 }
@@ -159,7 +160,8 @@ static int do_finish(struct guardian *g, struct json_object *reply, struct error
 	int r;
 
 	write_receipt(g, differences);
-	r = receipt_save(g->spec->host->data_fd, g->spec->vd->name, g->receipt, g->spec->receipt, err);
+	r = receipt_save(g->spec->host->data_fd, g->spec->vd->name, g->receipt, g->spec->receipt,
+			 err);
 	if (g->undo_code == 0) {
 		close_fd(&g->control_fd);
 		(void)vmdir_remove(g->spec->host, g->spec->vd, NULL);
@@ -192,8 +194,8 @@ static const struct request {
 	const char *name;
 	int (*serve)(struct guardian *g, struct json_object *reply, struct error *err);
 } requests[] = {
-	{ "create", do_create }, { "start", do_start }, { "serial", do_serial },
-	{ "stop", do_stop },	 { "undo", do_undo },	{ "finish", do_finish },
+	{ "create", do_create },     { "start", do_start }, { "serial", do_serial },
+	{ "stop", do_stop },         { "undo", do_undo },   { "finish", do_finish },
 	{ "preserve", do_preserve },
 };
 
@@ -286,4 +288,3 @@ void guardian_end_alone(struct guardian *g)
 	(void)do_finish(g, reply, &err);
 	guardian_answer_waiters(g, reply);
 }
-

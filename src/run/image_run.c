@@ -38,9 +38,10 @@ struct image_job {
 };
 
 /* Runs its arguments as root, whoever logs in. */
-static const char as_root[] = "sudo=; [ \"$(id -u)\" = 0 ] || sudo='sudo -n'\n"
-			      "export DEBIAN_FRONTEND=noninteractive\n"
-			      "exec $sudo env DEBIAN_FRONTEND=noninteractive \"$@\"\n";
+static const char as_root[] =
+	"sudo=; [ \"$(id -u)\" = 0 ] || sudo='sudo -n'\n"
+	"export DEBIAN_FRONTEND=noninteractive\n"
+	"exec $sudo env DEBIAN_FRONTEND=noninteractive \"$@\"\n";
 
 static const char install_packages[] =
 	"set -e\n"
@@ -73,7 +74,8 @@ static int run_logged(struct run *r, char *const *argv, const char *what, struct
 {
 	const struct image_job *job = job_of(r);
 	AUTO_FREE char *path = path_join(r->vd.data_path, "build.log");
-	AUTO_CLOSE int log = path == NULL ? -1 : open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	AUTO_CLOSE int log =
+		path == NULL ? -1 : open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	struct watchset ws = front_watchset(&r->front);
 	struct guest_command cmd = GUEST_COMMAND_INIT;
 	AUTO_TAIL struct tail tail = { .data = NULL };
@@ -95,7 +97,8 @@ static int run_logged(struct run *r, char *const *argv, const char *what, struct
 		text = tail_text(&tail, LOG_LINES);
 		log_error("the last lines of %s:\n%s", what, text != NULL ? text : "");
 	}
-	return error_set(err, EIO, "%s failed in the guest: exit code %d", what, r->result.exit_code);
+	return error_set(err, EIO, "%s failed in the guest: exit code %d", what,
+			 r->result.exit_code);
 }
 
 static int install(struct run *r, struct error *err)
@@ -149,8 +152,8 @@ static int run_script(struct run *r, struct error *err)
 		return error_set(err, ENOMEM, "out of memory");
 	ret = run_logged(r, argv.v, script, err);
 	if (ret == 0)
-		ret = guest_capture(r->guest, "rm -f " SCRIPT_PATH, NULL, deadline_in_s(60), NULL, &ws,
-				    err);
+		ret = guest_capture(r->guest, "rm -f " SCRIPT_PATH, NULL, deadline_in_s(60), NULL,
+				    &ws, err);
 	return ret;
 }
 
@@ -167,8 +170,11 @@ static int run_shell(struct run *r, struct error *err)
 	cmd.term = getenv("TERM");
 	cmd.unresponsive_s = r->o->cfg.timeouts.unresponsive;
 	progress_yield(&r->progress);
-	log_info("end the shell with exit 0 to keep the changes as image %s, with another code to throw "
-		 "them away", job_of(r)->what->name);
+	log_info(
+		"end the shell with exit 0 to keep the changes as image %s, with another code to "
+		"throw "
+		"them away",
+		job_of(r)->what->name);
 	r->front.phase = FRONT_WORKLOAD;
 	ret = guest_run(r->guest, &cmd, &r->result, &ws, err);
 	guest_run_restore_terminal(r->guest);
@@ -181,7 +187,8 @@ static int run_shell(struct run *r, struct error *err)
 
 /* ---- the kernel that the new image will boot ---- */
 
-static int fetch(struct run *r, const char *path, const char *name, char *ret_path, struct error *err)
+static int fetch(struct run *r, const char *path, const char *name, char *ret_path,
+		 struct error *err)
 {
 	struct watchset ws = front_watchset(&r->front);
 	struct guest_command cmd = GUEST_COMMAND_INIT;
@@ -202,7 +209,8 @@ static int fetch(struct run *r, const char *path, const char *name, char *ret_pa
 	cmd.deadline_ns = deadline_in_s(FETCH_SECONDS);
 	ret = guest_run(r->guest, &cmd, &result, &ws, err);
 	if (ret == 0 && result.exit_code != 0)
-		ret = error_set(err, EIO, "read %s in the guest: exit code %d", path, result.exit_code);
+		ret = error_set(err, EIO, "read %s in the guest: exit code %d", path,
+				result.exit_code);
 	return ret;
 }
 

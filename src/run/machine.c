@@ -242,7 +242,8 @@ int machine_start(struct machine *m, struct watchset watch, struct error *err)
 	if (r == 0)
 		r = start_servers(m, err);
 	if (r == 0)
-		r = serial_open(&m->serial, m->data_fd, SERIAL_CAPACITY, TAKE_FD(mp.serial_fd), err);
+		r = serial_open(&m->serial, m->data_fd, SERIAL_CAPACITY, TAKE_FD(mp.serial_fd),
+				err);
 	if (r == 0)
 		r = spawn_qemu(m, &mp, err);
 	if (r == 0) {

@@ -87,8 +87,8 @@ struct machine {
 	struct virtiofsd servers[VM_MOUNTS_MAX];
 	size_t n_servers;
 	struct vm_mount mounts[VM_MOUNTS_MAX];
-	char tags[VM_MOUNTS_MAX][16];
-	char paths[VM_MOUNTS_MAX][32];
+	char tags[VM_MOUNTS_MAX][32];
+	char paths[VM_MOUNTS_MAX][64];
 	struct qemu qemu;
 	struct serial serial;
 	struct strv arguments;
@@ -102,10 +102,12 @@ struct machine {
 	bool started;
 };
 
-/** machine_init() - Prepare @m for @spec, which must outlive it. Return: 0; errno of the journal. */
+/** machine_init() - Prepare @m for @spec, which must outlive it. Return: 0; errno of the journal.
+ */
 int machine_init(struct machine *m, const struct machine_spec *spec, struct error *err);
 
-/** machine_create() - Data folder, keys, seed, overlay. Blocks for qemu-img. Return: 0 or -errno. */
+/** machine_create() - Data folder, keys, seed, overlay. Blocks for qemu-img. Return: 0 or -errno.
+ */
 int machine_create(struct machine *m, struct error *err);
 
 /**
@@ -124,7 +126,8 @@ int machine_start(struct machine *m, struct watchset watch, struct error *err);
  */
 int machine_stop(struct machine *m, bool powerdown, struct error *err);
 
-/** machine_close() - Let go of all descriptors, so that nothing of the VM is held when it is undone. */
+/** machine_close() - Let go of all descriptors, so that nothing of the VM is held when it is
+ * undone. */
 void machine_close(struct machine *m);
 
 /** machine_save_info() - Write vm.json, with @state ("running", "preserved", ...). 0 or -errno. */

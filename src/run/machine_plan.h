@@ -31,7 +31,9 @@ struct machine_plan {
 };
 
 #define MACHINE_PLAN_INIT                                                                          \
-	{ .plan = VM_PLAN_INIT, .jail = JAIL_INIT, .qmp_fd = -1, .serial_fd = -1 }
+	{                                                                                          \
+		.plan = VM_PLAN_INIT, .jail = JAIL_INIT, .qmp_fd = -1, .serial_fd = -1             \
+	}
 
 /** machine_plan_fill() - Fill @mp for @m, whose data folder is there. Return: 0 or -errno. */
 int machine_plan_fill(struct machine *m, struct machine_plan *mp, struct error *err);
@@ -40,7 +42,8 @@ int machine_plan_fill(struct machine *m, struct machine_plan *mp, struct error *
  * The parts of it that need no open file: --dry-run shows a plan made of these.
  */
 
-/** machine_plan_basics() - What the configuration says; @s needs cfg, uuid, accel, keep_disk only. */
+/** machine_plan_basics() - What the configuration says; @s needs cfg, uuid, accel, keep_disk only.
+ */
 void machine_plan_basics(const struct machine_spec *s, struct machine_plan *mp);
 
 /** machine_plan_append() - The kernel command line, kept in @mp. Return: 0 or -ENOMEM. */

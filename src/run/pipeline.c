@@ -23,7 +23,9 @@
 
 int run_init(struct run *r, struct run_options *o, struct error *err)
 {
-	*r = (struct run){ .o = o, .host = HOST_INIT, .vd = VMDIR_INIT, .start_ns = clock_now_ns() };
+	*r = (struct run){
+		.o = o, .host = HOST_INIT, .vd = VMDIR_INIT, .start_ns = clock_now_ns()
+	};
 	progress_init(&r->progress, 1, o->quiet);
 	return front_init(&r->front, &r->progress, err);
 }
@@ -74,8 +76,10 @@ static int load_keys(struct run *r, struct error *err)
 		ret = keys_load_file(cfg->ssh_key, &r->client, err);
 	else if (r->image.seed == IMAGE_SEED_NONE)
 		return error_hint(err,
-				  error_set(err, EINVAL, "base image %s has no cloud-init, so ssh_key "
-							 "is needed to log in", r->image.name),
+				  error_set(err, EINVAL,
+					    "base image %s has no cloud-init, so ssh_key "
+					    "is needed to log in",
+					    r->image.name),
 				  "set baremetal_vm.ssh_key to a private key the image accepts");
 	else
 		ret = keypair_generate("bmvm", &r->client, err);
@@ -99,7 +103,8 @@ static int make_ids(struct run *r, struct error *err)
 		n += (size_t)snprintf(r->uuid + n, sizeof(r->uuid) - n, "%02x", b[i]);
 	}
 	for (size_t i = 0; i < 16; i++)
-		(void)snprintf(r->machine_id + 2 * i, sizeof(r->machine_id) - 2 * i, "%02x", b[16 + i]);
+		(void)snprintf(r->machine_id + 2 * i, sizeof(r->machine_id) - 2 * i, "%02x",
+			       b[16 + i]);
 	return 0;
 }
 
@@ -266,8 +271,10 @@ static int mount_one(struct run *r, size_t i, struct error *err)
 		"set -e\n"
 		"sudo=; [ \"$(id -u)\" = 0 ] || sudo='sudo -n'\n"
 		"$sudo mkdir -p \"$2\"\n"
-		"if [ \"$3\" = virtiofs ]; then exec $sudo mount -t virtiofs -o \"$4\" \"$1\" \"$2\"; fi\n"
-		"exec $sudo mount -t 9p -o \"trans=virtio,version=9p2000.L,msize=262144,$4\" \"$1\" \"$2\"\n";
+		"if [ \"$3\" = virtiofs ]; then exec $sudo mount -t virtiofs -o \"$4\" \"$1\" "
+		"\"$2\"; fi\n"
+		"exec $sudo mount -t 9p -o \"trans=virtio,version=9p2000.L,msize=262144,$4\" "
+		"\"$1\" \"$2\"\n";
 	const struct config_mount *cm = &r->o->cfg.mounts[i];
 	struct json_object *o = json_object_array_get_idx(r->mounts, i);
 	struct watchset ws = front_watchset(&r->front);
@@ -281,7 +288,8 @@ static int mount_one(struct run *r, size_t i, struct error *err)
 	if (strv_error(&argv) < 0)
 		return error_set(err, ENOMEM, "out of memory");
 	ret = guest_capture(r->guest, script, argv.v, deadline_in_s(60), NULL, &ws, err);
-	return ret < 0 ? error_prefix(err, ret, "mounts[%zu]: %s on %s", i, cm->host, cm->guest) : 0;
+	return ret < 0 ? error_prefix(err, ret, "mounts[%zu]: %s on %s", i, cm->host, cm->guest)
+		       : 0;
 }
 
 int stage_prepare(struct run *r, struct error *err)
@@ -303,7 +311,8 @@ int stage_prepare(struct run *r, struct error *err)
 
 /* ---- the end ---- */
 
-/* The guardian died: do its work from the journal. QEMU died with it, or is killed by its record. */
+/* The guardian died: do its work from the journal. QEMU died with it, or is killed by its record.
+ */
 static int undo_ourselves(struct run *r, struct error *err)
 {
 	int ret;
@@ -317,8 +326,9 @@ static int undo_ourselves(struct run *r, struct error *err)
 		r->unclean = true;
 		return error_hint(err, ret, "bmvm recover");
 	}
-	return error_set(err, ECONNRESET, "the VM's guardian process died; everything it had made "
-					  "was undone");
+	return error_set(err, ECONNRESET,
+			 "the VM's guardian process died; everything it had made "
+			 "was undone");
 }
 
 int stage_start_undo(struct run *r, struct error *err)
@@ -486,9 +496,10 @@ int pipeline_exit_code(struct run *r, int failed_with, const struct error *err)
 			print_vm_end(r);
 	}
 	if (r->preserved)
-		log_info("VM %s is kept: bmvm ssh %s, bmvm console %s, bmvm logs %s; end it with "
-			 "bmvm destroy %s",
-			 r->vd.name, r->vd.name, r->vd.name, r->vd.name, r->vd.name);
+		log_info(
+			"VM %s is kept: bmvm ssh %s, bmvm console %s, bmvm logs %s; end it with "
+			"bmvm destroy %s",
+			r->vd.name, r->vd.name, r->vd.name, r->vd.name, r->vd.name);
 	if (r->unclean)
 		return 125;
 	if (r->front.caught != 0)

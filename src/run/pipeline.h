@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The front's side of a run, as functions of a stage table (run/stage.h). run_cmd.c and image_run.c
- * put them into their tables; what differs between them is the workload and what becomes of the disk.
+ * put them into their tables; what differs between them is the workload and what becomes of the
+ * disk.
  */
 #ifndef BMVM_RUN_PIPELINE_H
 #define BMVM_RUN_PIPELINE_H
@@ -86,7 +87,8 @@ bool stage_prepare_wanted(const struct run *r);
  */
 int pipeline_run(struct run *r, const struct stage *stages, size_t n, struct error *err);
 
-/** pipeline_exit_code() - The program's exit code, errors printed. @failed: pipeline_run()'s value. */
+/** pipeline_exit_code() - The program's exit code, errors printed. @failed: pipeline_run()'s value.
+ */
 int pipeline_exit_code(struct run *r, int failed, const struct error *err);
 
 #endif

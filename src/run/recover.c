@@ -93,7 +93,8 @@ void recover_quietly(const struct host *host)
 		const char *result = json_str_or(o, "result", "");
 
 		if (strcmp(result, "removed") == 0)
-			log_info("undid what the dead run of VM %s had left", json_str_or(o, "vm", "?"));
+			log_info("undid what the dead run of VM %s had left",
+				 json_str_or(o, "vm", "?"));
 		else if (strcmp(result, "failed") == 0)
 			log_warning("the dead run of VM %s could not be undone: %s",
 				    json_str_or(o, "vm", "?"), json_str_or(o, "error", "?"));

@@ -3,8 +3,8 @@
  * Undoing what dead runs left behind, on this boot or an earlier one.
  *
  * A VM whose lock can be taken has neither front nor guardian nor helper any more. Its journal is
- * undone and its folders are removed; one that was being preserved keeps its data folder (disk, keys,
- * logs) until it is destroyed.
+ * undone and its folders are removed; one that was being preserved keeps its data folder (disk,
+ * keys, logs) until it is destroyed.
  */
 #ifndef BMVM_RUN_RECOVER_H
 #define BMVM_RUN_RECOVER_H
@@ -34,7 +34,8 @@ int recover_vm(const struct host *host, struct vmdir *vd, bool drop, struct erro
  */
 int recover_all(const struct host *host, struct json_object **ret, struct error *err);
 
-/** recover_quietly() - recover_all() at the start of a run: one line for each VM that was undone. */
+/** recover_quietly() - recover_all() at the start of a run: one line for each VM that was undone.
+ */
 void recover_quietly(const struct host *host);
 
 #endif

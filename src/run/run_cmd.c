@@ -30,7 +30,8 @@ static bool wants_tty(const struct run_options *o)
 {
 	if (o->tty != TTY_AUTO)
 		return o->tty == TTY_YES;
-	return isatty(STDIN_FILENO) != 0 && isatty(STDOUT_FILENO) != 0 && isatty(STDERR_FILENO) != 0;
+	return isatty(STDIN_FILENO) != 0 && isatty(STDOUT_FILENO) != 0 &&
+	       isatty(STDERR_FILENO) != 0;
 }
 
 /* A kill that CMD did not ask for is most often the guest's OOM killer: say so. */

@@ -2,9 +2,9 @@
 /*
  * Stages: a const table of reversible steps, and the runner that goes through it.
  *
- * The runner sets the stages up in order. When one fails, only those marked `always` still run; then
- * everything is torn down in reverse from the last stage that was begun, whatever happened. The
- * first error wins; those of the teardown are told through the hooks.
+ * The runner sets the stages up in order. When one fails, only those marked `always` still run;
+ * then everything is torn down in reverse from the last stage that was begun, whatever happened.
+ * The first error wins; those of the teardown are told through the hooks.
  */
 #ifndef BMVM_RUN_STAGE_H
 #define BMVM_RUN_STAGE_H

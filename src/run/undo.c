@@ -31,8 +31,9 @@ static int undo_process(struct undo *u, struct json_object *record, bool same_bo
 		return 0;
 	r = process_kill_identity(u->host->proc_fd, (pid_t)pid, start, deadline_in_s(KILL_SECONDS));
 	if (r < 0)
-		return error_set(err, -r, "process %llu (%s) does not end: %s", (unsigned long long)pid,
-				 json_str_or(record, "what", "?"), strerror(-r));
+		return error_set(err, -r, "process %llu (%s) does not end: %s",
+				 (unsigned long long)pid, json_str_or(record, "what", "?"),
+				 strerror(-r));
 	return 0;
 }
 
@@ -73,7 +74,8 @@ static int undo_one(void *data, struct json_object *record, bool same_boot, stru
 		if (strcmp(undo_ops[i].op, op) == 0)
 			return undo_ops[i].undo(data, record, same_boot, err);
 	}
-	return error_set(err, ENOTSUP, "the journal holds \"%s\", which this version cannot undo", op);
+	return error_set(err, ENOTSUP, "the journal holds \"%s\", which this version cannot undo",
+			 op);
 }
 
 int undo_all(const struct host *host, struct vmdir *vd, bool keep_data, struct error *err)

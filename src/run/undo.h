@@ -23,8 +23,8 @@ struct error;
  * @vd:        its lock must be held
  * @keep_data: leave the data folder (a preserved VM whose guardian died keeps disk, keys, logs)
  *
- * Idempotent; may be killed and run again. Goes on after a failure. Blocks for at most some 20 s for
- * each process that does not die. Return: 0 when all of it is undone; the first -errno.
+ * Idempotent; may be killed and run again. Goes on after a failure. Blocks for at most some 20 s
+ * for each process that does not die. Return: 0 when all of it is undone; the first -errno.
  */
 int undo_all(const struct host *host, struct vmdir *vd, bool keep_data, struct error *err);
 

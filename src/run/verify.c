@@ -42,7 +42,9 @@ static void check_qemu(const struct machine *m, struct json_object *list)
 /* Only with a uid of its own can a stray child of QEMU be told from other processes. */
 static void check_uid(const struct machine *m, struct json_object *list)
 {
-	int fd = m->uid == 0 ? -1 : openat(m->spec->host->proc_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = m->uid == 0
+			 ? -1
+			 : openat(m->spec->host->proc_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	AUTO_CLOSEDIR DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	const struct dirent *entry;
 
@@ -77,19 +79,20 @@ static void check_port(const struct machine *m, struct json_object *list)
 	char *save = NULL;
 	uid_t uid = m->uid != 0 ? m->uid : m->spec->host->uid;
 
-	if (m->port == 0 || file_read_at(m->spec->host->proc_fd, "net/tcp", PROC_FILE_CAP, &text,
-					 NULL, NULL) < 0)
+	if (m->port == 0 ||
+	    file_read_at(m->spec->host->proc_fd, "net/tcp", PROC_FILE_CAP, &text, NULL, NULL) < 0)
 		return;
 	for (char *line = strtok_r(text, "\n", &save); line != NULL;
 	     line = strtok_r(NULL, "\n", &save)) {
 		unsigned int address = 0, port = 0, state = 0, owner = 0;
 		char found[64];
 
-		if (sscanf(line, " %*u: %8x:%4x %*8x:%*4x %2x %*x:%*x %*x:%*x %*x %u", &address, &port,
-			   &state, &owner) != 4 ||
+		if (sscanf(line, " %*u: %8x:%4x %*8x:%*4x %2x %*x:%*x %*x:%*x %*x %u", &address,
+			   &port, &state, &owner) != 4 ||
 		    state != 0x0a || port != m->port || owner != uid)
 			continue;
-		(void)snprintf(found, sizeof(found), "port %u is listened on by uid %u", port, owner);
+		(void)snprintf(found, sizeof(found), "port %u is listened on by uid %u", port,
+			       owner);
 		differs(list, "SSH port", "closed", found);
 	}
 }
@@ -138,7 +141,7 @@ static void check_image(const struct machine *m, struct json_object *list)
 struct json_object *verify_machine(const struct machine *m)
 {
 	static void (*const checks[])(const struct machine *, struct json_object *) = {
-		check_qemu,  check_uid,	   check_folder, check_port,
+		check_qemu,  check_uid,    check_folder, check_port,
 		check_locks, check_mounts, check_image,
 	};
 	struct json_object *list = json_new_array();

@@ -135,6 +135,7 @@ Test(journal, a_torn_end_loses_only_the_torn_record)
 		cr_assert(journal_open(dir_fd, "boot", &j, NULL) == 0);
 		cr_assert(journal_intend(&j, "z", json_new_object(), NULL) == (int64_t)whole + 1);
 		cr_assert(journal_walk_back(&j, remember, &s, NULL) == 0);
-		cr_assert(strlen(s.ops) == whole + 1 && s.ops[0] == 'z', "cut at %zu: %s", cut, s.ops);
+		cr_assert(strlen(s.ops) == whole + 1 && s.ops[0] == 'z', "cut at %zu: %s", cut,
+			  s.ops);
 	}
 }

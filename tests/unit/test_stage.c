@@ -72,10 +72,8 @@ static bool wants_c(const struct run *r)
 }
 
 static const struct stage stages[] = {
-	{ "a", "A", NULL, a_up, a_down, false },
-	{ "only-down", "", NULL, NULL, NULL, false },
-	{ "b", "B", NULL, b_up, b_down, false },
-	{ "c", "C", wants_c, c_up, NULL, false },
+	{ "a", "A", NULL, a_up, a_down, false }, { "only-down", "", NULL, NULL, NULL, false },
+	{ "b", "B", NULL, b_up, b_down, false }, { "c", "C", wants_c, c_up, NULL, false },
 	{ "d", "D", NULL, d_up, d_down, true },
 };
 

@@ -39,7 +39,8 @@ Test(vmdir, names_are_hostnames)
 	cr_expect(vm_name_valid(longest));
 	cr_expect(vm_name_valid("a-1"));
 	for (size_t i = 0; i < 9; i++) {
-		static const char *const bad[] = { "", "-a", "a-", "A", "a_b", "a/b", "..", "a b", "a\n" };
+		static const char *const bad[] = { "",    "-a", "a-",  "A",  "a_b",
+						   "a/b", "..", "a b", "a\n" };
 
 		cr_expect_not(vm_name_valid(bad[i]), "%s", bad[i]);
 	}
