@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+# Guests and hosts that fail: a clear error within seconds, exit code 125, and nothing left.
+
+test_guest_crashes() {
+	start_vm --receipt receipt.json -- sh -c 'echo 1 > /proc/sys/kernel/sysrq; sleep 1; echo c > /proc/sysrq-trigger; sleep 300'
+	in_command
+	SECONDS=0
+	ended $front
+	same $code 125
+	[ $SECONDS -lt 60 ] || fail "noticed after $SECONDS s"
+	has err 'panic|crash|reset'
+	has err 'sysrq'
+	holds receipt.json '.clean and .outcome == "infrastructure"'
+}
+
+test_guest_powers_off() {
+	expect 125 run_vm -- sh -c 'echo o > /proc/sysrq-trigger; sleep 300' 2> err
+	has err 'powered off|power|shut'
+}
+
+# Its folder of disks is a small file system here.
+test_disk_full_under_the_overlay() {
+	mount -t tmpfs -o size=100m,mode=700 none /var/lib/bmvm/vms
+	local code=0
+	run_vm "$(with '"disk_size": "8G"')" -- dd if=/dev/urandom of=/root/fill bs=1M count=400 conv=fsync > out 2> err || code=$?
+	umount /var/lib/bmvm/vms
+	same $code 125
+	has err 'space|full|ENOSPC|I/O error'
+}
+
+test_guest_without_sshd() {
+	local append
+	append=$(jq -r .append /var/lib/bmvm/images/default/manifest.json)
+	expect 125 run_vm "$(with '"timeouts": {"boot": 45}, "kernel": "/var/lib/bmvm/images/default/vmlinuz", "initrd": "/var/lib/bmvm/images/default/initrd.img", "append": "'"$append"' systemd.mask=ssh.service systemd.mask=ssh.socket"')" \
+		-- true 2> err
+	has err 'SSH|ssh|sshd'
+}
+
+test_guest_that_stops_answering() {
+	start_vm "$(with '"timeouts": {"unresponsive": 10}')" -- sleep 300
+	in_command
+	sleep 2
+	kill -STOP "$(qemu_of)"
+	SECONDS=0
+	ended $front
+	same $code 125
+	[ $SECONDS -ge 8 ] && [ $SECONDS -lt 60 ] || fail "noticed after $SECONDS s"
+	has err 'unresponsive|answer'
+}
+
+test_qemu_that_does_not_start() {
+	expect 125 run_vm "$(with '"qemu_args": ["-no-such-option"]')" -- true 2> err
+	has err 'no-such-option'
+}
