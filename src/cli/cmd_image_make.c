@@ -191,7 +191,7 @@ static int build_new(const struct host *host, const struct build_args *a)
 	what.watch = &making.watch;
 	if (r == 0)
 		r = image_build(host, &what, &err);
-	image_making_end(&making, r == 0);
+	image_making_end(&making, r);
 	if (r == -EINVAL)
 		return cli_fail(&err, EXIT_CODE_USAGE);
 	return r < 0 ? cli_fail(&err, EXIT_CODE_FAILED) : EXIT_CODE_OK;
@@ -329,7 +329,7 @@ int image_cmd_import(const struct host *host, int argc, char **argv)
 	a.what.watch = &making.watch;
 	if (r == 0)
 		r = image_import(host, &a.what, &err);
-	image_making_end(&making, r == 0);
+	image_making_end(&making, r);
 	if (r == -EINVAL)
 		return cli_fail(&err, EXIT_CODE_USAGE);
 	return r < 0 ? cli_fail(&err, EXIT_CODE_FAILED) : EXIT_CODE_OK;

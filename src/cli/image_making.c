@@ -100,13 +100,13 @@ int image_making_begin(struct image_making *making, bool verbose, struct error *
 	return r;
 }
 
-void image_making_end(struct image_making *making, bool ok)
+void image_making_end(struct image_making *making, int r)
 {
 	size_t first = making->n_lines > MAKING_LINES ? making->n_lines - MAKING_LINES : 0;
 
 	if (making->bar.open)
-		(void)progress_end(&making->bar, ok);
-	if (ok || making->verbose)
+		(void)progress_end(&making->bar, r == 0);
+	if (r != -EIO || making->verbose)
 		return;
 	for (size_t i = first; i < making->n_lines; i++)
 		log_info("| %s", making->lines[i % MAKING_LINES]);

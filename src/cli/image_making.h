@@ -43,8 +43,11 @@ struct image_making {
  */
 int image_making_begin(struct image_making *making, bool verbose, struct error *err);
 
-/** image_making_end() - End the last step's line; after a failure show the last lines. */
-void image_making_end(struct image_making *making, bool ok);
+/**
+ * image_making_end() - End the last step's line
+ * @r: how the work ended; after -EIO (a program failed) its last lines are shown
+ */
+void image_making_end(struct image_making *making, int r);
 
 /** image_making_done() - Give the signals back. */
 void image_making_done(struct image_making *making);

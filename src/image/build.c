@@ -283,6 +283,18 @@ static int run_mmdebstrap(const struct host *host, const struct image_build *wha
 
 /* ---- the image ---- */
 
+/* The kernel line comes out of the build as a file, and goes into the manifest. */
+static int take_cmdline(struct manifest *m, const struct draft *draft, struct error *err)
+{
+	int r = file_read_at(draft->fd, RECIPE_CMDLINE, 4096, &m->append, NULL, err);
+
+	if (r < 0)
+		return r;
+	m->append[strcspn(m->append, "\n")] = '\0';
+	(void)unlinkat(draft->fd, RECIPE_CMDLINE, 0);
+	return 0;
+}
+
 static int describe(struct manifest *m, const struct image_build *what, const struct draft *draft,
 		    const char *suite, struct error *err)
 {
@@ -294,6 +306,8 @@ static int describe(struct manifest *m, const struct image_build *what, const st
 	if (disk == NULL)
 		return error_set(err, ENOMEM, "build: out of memory");
 	r = probe_disk(disk, &probe, err);
+	if (r == 0)
+		r = take_cmdline(m, draft, err);
 	if (r < 0)
 		return r;
 	clock_iso(now);
@@ -305,15 +319,14 @@ static int describe(struct manifest *m, const struct image_build *what, const st
 	m->origin = strdup("build");
 	m->suite = strdup(suite);
 	m->format = strdup(probe.chain[0].format);
-	m->append = strdup(RECIPE_APPEND);
 	m->disk.file = strdup(RECIPE_DISK);
 	m->kernel.file = strdup(RECIPE_KERNEL);
 	m->initrd.file = strdup(RECIPE_INITRD);
 	if (what->packages != NULL)
 		strv_add_all(&m->packages, what->packages->v);
 	if (m->created == NULL || m->origin == NULL || m->suite == NULL || m->format == NULL ||
-	    m->append == NULL || m->disk.file == NULL || m->kernel.file == NULL ||
-	    m->initrd.file == NULL || strv_error(&m->packages) < 0)
+	    m->disk.file == NULL || m->kernel.file == NULL || m->initrd.file == NULL ||
+	    strv_error(&m->packages) < 0)
 		return error_set(err, ENOMEM, "build: out of memory");
 	return 0;
 }

@@ -11,14 +11,10 @@
 #define RECIPE_SUITE "bookworm" /* on a host that is not Debian */
 
 /* Files the customize hook leaves in the folder /bmvm-out of the new root. */
-#define RECIPE_DISK   "disk.qcow2"
-#define RECIPE_KERNEL "vmlinuz"
-#define RECIPE_INITRD "initrd.img"
-
-/* Kernel line for direct boot; the seed's own service does what cloud-init would. */
-#define RECIPE_APPEND                                                                              \
-	"root=PARTUUID=6d766d62-0002-4000-8000-000000000002 rootflags=noinit_itable ro "           \
-	"console=ttyS0 quiet cloud-init=disabled"
+#define RECIPE_DISK    "disk.qcow2"
+#define RECIPE_KERNEL  "vmlinux"
+#define RECIPE_INITRD  "initrd.img"
+#define RECIPE_CMDLINE "cmdline" /* kernel line for direct boot, one line */
 
 /* The scripts, NUL-terminated. */
 extern const char recipe_setup_hook[] __attribute__((visibility("hidden")));

@@ -340,7 +340,7 @@ int seed_write(int dir_fd, const struct seed *seed, struct error *err)
 {
 	int r = check(seed, err);
 
-	if (r == 0)
+	if (r == 0 && !seed->bmvm_only)
 		r = write_nocloud(dir_fd, seed, err);
 	if (r == 0)
 		r = write_fast(dir_fd, seed, err);

@@ -15,6 +15,7 @@
 #ifndef BMVM_IMAGE_SEED_H
 #define BMVM_IMAGE_SEED_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,6 +33,8 @@ struct error;
  * @macs:             NICs that shall use DHCP, "52:54:00:..."; none: every virtio NIC, which only
  *                    guests with netplan or systemd-networkd understand
  * @n_macs:           how many
+ * @bmvm_only:        leave the NoCloud files out: an image that reads bmvm-seed/ needs none, and
+ *                    starts cloud-init, which is slow, only when they are there
  */
 struct seed {
 	const char *hostname;
@@ -43,6 +46,7 @@ struct seed {
 	const char *host_key_public;
 	const char *const *macs;
 	size_t n_macs;
+	bool bmvm_only;
 };
 
 /**

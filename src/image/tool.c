@@ -16,8 +16,8 @@
 #include "base/strv.h"
 
 #define LINE_SIZE 4096
-#define TAIL_SIZE 768
-#define GRACE_S   30
+#define TAIL_SIZE 320
+#define GRACE_S   5
 #define GONE_S    30
 #define LOCK_FD   3 /* in the program */
 
@@ -138,14 +138,32 @@ static int enter_dir(void *data, struct error *err)
 	return dir != NULL && chdir(dir) < 0 ? error_errno(err, "enter %s", dir) : 0;
 }
 
+/* Reads on until nobody has the other end of the pipe: the last of the program's helpers is gone.
+ */
+static void await_silence(int fd)
+{
+	uint64_t deadline_ns = deadline_in_s(GONE_S);
+	char buf[4096];
+	ssize_t n = 1;
+
+	while (n > 0 || (n < 0 && errno == EINTR)) {
+		struct pollfd pfd = { .fd = fd, .events = POLLIN };
+
+		if (poll(&pfd, 1, deadline_poll_ms(deadline_ns)) == 0)
+			return;
+		n = read(fd, buf, sizeof(buf));
+	}
+}
+
 /* The whole group, as the terminal's Ctrl-C would: mmdebstrap cleans up when its helpers ended. */
-static void stop(struct process *child)
+static void stop(const struct pump *p, struct process *child)
 {
 	(void)kill(-child->pid, SIGTERM);
-	if (process_wait(child, deadline_in_s(GRACE_S), NULL) != -ETIMEDOUT)
-		return;
-	(void)kill(-child->pid, SIGKILL);
-	(void)process_wait(child, deadline_in_s(GONE_S), NULL);
+	if (process_wait(child, deadline_in_s(GRACE_S), NULL) == -ETIMEDOUT) {
+		(void)kill(-child->pid, SIGKILL);
+		(void)process_wait(child, deadline_in_s(GONE_S), NULL);
+	}
+	await_silence(p->fd);
 }
 
 static int run_to_end(struct pump *p, struct process *child, struct error *err)
@@ -161,7 +179,7 @@ static int run_to_end(struct pump *p, struct process *child, struct error *err)
 	if (r > 0)
 		r = process_wait(child, DEADLINE_NEVER, &status);
 	if (r < 0) {
-		stop(child);
+		stop(p, child);
 		return r;
 	}
 	if (status == 0)

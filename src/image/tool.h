@@ -61,9 +61,9 @@ struct tool {
  * tool_run() - Run it to its end
  *
  * stdin is /dev/null. When a watch ends the wait, the program's process group gets SIGTERM and, if
- * it is still there 30 s later, SIGKILL; it is gone when this returns. It dies with this process.
- * Return: 0 it ended with code 0; -EIO it failed, with its last lines in @err; -ENOENT no such
- * program; the negative return of a watch; other errno.
+ * it is still there 5 s later, SIGKILL; it and its helpers are gone when this returns. It dies with
+ * this process. Return: 0 it ended with code 0; -EIO it failed, with its last lines in @err;
+ * -ENOENT no such program; the negative return of a watch; other errno.
  */
 int tool_run(const struct tool *tool, struct error *err);
 

@@ -163,6 +163,18 @@ Test(seed, another_user_gets_sudo_and_no_key_is_no_file)
 	cr_expect(json_str_or(json_object_array_get_idx(users, 0), "sudo", NULL) != NULL);
 }
 
+Test(seed, the_nocloud_files_can_be_left_out)
+{
+	struct seed seed = good();
+	struct error err = ERROR_INIT;
+	AUTO_FREE char *path = path_join(folder, "meta-data");
+
+	seed.bmvm_only = true;
+	cr_assert(write_seed(&seed, &err) == 0, "%s", err.msg);
+	cr_expect(access(path, F_OK) < 0);
+	expect_content("bmvm-seed/hostname", "vm-1\n");
+}
+
 Test(seed, files_are_readable_for_qemu_whatever_the_umask)
 {
 	static const char *const names[] = { "user-data", "bmvm-seed/ssh_host_ed25519_key" };
