@@ -201,7 +201,7 @@ static void ask_vvfat(struct question *a)
 	struct error err = ERROR_INIT;
 
 	json_add_str(args, "node-name", "probe");
-	json_add_str(args, "dir", "/nonexistent");
+	json_add_str(args, "dir", "/dev/null/none");
 	json_add_bool(args, "read-only", true);
 	a->caps->vvfat = ask(a, "blockdev-add", args, NULL, &err) == -EIO &&
 			 strstr(err.msg, "directory") != NULL;
