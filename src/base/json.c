@@ -151,30 +151,37 @@ void json_add_seconds(struct json_object *o, const char *key, double seconds)
 	json_add(o, key, json_object_new_double_s(seconds, text));
 }
 
-struct json_object *json_new_string(const char *text)
+/* @text with every byte that is no UTF-8 replaced; owned by the caller. */
+static char *replace_foreign(const char *text, size_t len)
 {
 	static const char replacement[] = "\xef\xbf\xbd"; /* U+FFFD */
-	size_t len = strlen(text), good = utf8_valid_length(text, len);
-	AUTO_FREE char *copy = NULL;
-	struct json_object *o;
-	char *end;
+	char *copy = malloc(3 * len + 1);
+	char *end = copy;
 
-	if (good == len) {
-		o = json_object_new_string(text);
-	} else {
-		copy = malloc(3 * len + 1);
-		assert(copy != NULL);
-		for (end = copy; *text != '\0'; good = utf8_valid_length(text, strlen(text))) {
-			end = mempcpy(end, text, good);
-			text += good;
-			if (*text != '\0') {
-				end = mempcpy(end, replacement, 3);
-				text++;
-			}
+	assert(copy != NULL);
+	while (len > 0) {
+		size_t good = utf8_valid_length(text, len);
+
+		end = mempcpy(end, text, good);
+		text += good;
+		len -= good;
+		if (len > 0) {
+			end = mempcpy(end, replacement, 3);
+			text++;
+			len--;
 		}
-		*end = '\0';
-		o = json_object_new_string(copy);
 	}
+	*end = '\0';
+	return copy;
+}
+
+struct json_object *json_new_string(const char *text)
+{
+	size_t len = strlen(text);
+	bool good = utf8_valid_length(text, len) == len;
+	AUTO_FREE char *copy = good ? NULL : replace_foreign(text, len);
+	struct json_object *o = json_object_new_string(good ? text : copy);
+
 	assert(o != NULL);
 	return o;
 }
