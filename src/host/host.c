@@ -72,7 +72,8 @@ static int user_data_dir(const char *prefix, uid_t uid, char **ret)
 		return asprintf(ret, "%s/bmvm", xdg);
 	if (home != NULL && home[0] == '/')
 		return asprintf(ret, "%s/.local/state/bmvm", home);
-	return asprintf(ret, "%s/tmp/bmvm-%u/state", prefix, (unsigned int)uid);
+	/* directly in /tmp: only the last folder's owner is looked at */
+	return asprintf(ret, "%s/tmp/bmvm-%u-state", prefix, (unsigned int)uid);
 }
 
 static int choose_folders(struct host *h, const char *prefix, struct error *err)
