@@ -62,6 +62,12 @@ static enum check_status without_kvm(const struct config *cfg)
 	return cfg->hypervisor == HYPERVISOR_KVM ? CHECK_FAILED : CHECK_WARNING;
 }
 
+static void fix_or_emulate(const struct check_ctx *ctx, struct check_result *result)
+{
+	if (ctx->cfg->hypervisor == HYPERVISOR_KVM)
+		check_fix(result, "or run on software emulation, slowly: --hypervisor tcg");
+}
+
 static const char *vendor_name(enum cpu_vendor vendor)
 {
 	switch (vendor) {
@@ -106,8 +112,7 @@ static void check_cpu(const struct check_ctx *ctx, struct check_result *result)
 	else
 		check_fix(result, "switch on %s in the firmware setup, then reboot",
 			  f->vendor == CPU_VENDOR_AMD ? "AMD-V (SVM)" : "VT-x");
-	if (ctx->cfg->hypervisor == HYPERVISOR_KVM)
-		check_fix(result, "or run without it, slowly: --hypervisor tcg");
+	fix_or_emulate(ctx, result);
 }
 
 static void kvm_missing(const struct check_ctx *ctx, struct check_result *result)
@@ -137,7 +142,7 @@ static void check_kvm(const struct check_ctx *ctx, struct check_result *result)
 	switch (f->kvm) {
 	case KVM_NODE_OPENS:
 		check_found(result, CHECK_OK, "opens%s", f->kvm_nested ? ", nested allowed" : "");
-		break;
+		return;
 	case KVM_NODE_MISSING:
 		kvm_missing(ctx, result);
 		break;
@@ -157,6 +162,7 @@ static void check_kvm(const struct check_ctx *ctx, struct check_result *result)
 			  kvm_module(f->vendor), sudo(ctx), kvm_module(f->vendor));
 		break;
 	}
+	fix_or_emulate(ctx, result);
 }
 
 /* ---- programs ---- */

@@ -443,7 +443,9 @@ Test(check, json_has_one_object_for_each_row)
 	cr_expect(json_object_object_get_ex(first, "status", &v));
 	cr_expect_str_eq(json_object_get_string(v), "failed");
 	cr_expect(json_object_object_get_ex(first, "fix", &v));
-	cr_expect_str_eq(json_object_get_string(v), "modprobe -a kvm kvm_intel");
+	cr_expect_str_eq(json_object_get_string(v),
+			 "modprobe -a kvm kvm_intel\n"
+			 "or run on software emulation, slowly: --hypervisor tcg");
 	(void)json_object_put(list);
 	end(&f);
 }
