@@ -217,7 +217,9 @@ Test(trial, a_kernel_that_stays_silent_is_given_up_in_time)
 	cr_expect_not(result.works);
 	cr_expect(strstr(result.detail, "no sign of life") != NULL, "%s", result.detail);
 	cr_expect_lt(clock_seconds_since(start), 2 + 5 + 10.0);
-	req.kernel = "/nonexistent/kernel";
+	AUTO_FREE char *absent = path_join(p.dir, "absent");
+
+	req.kernel = absent;
 	cr_expect_eq(trial_run(&p.host, &req, &result, NULL), -ENOENT);
 	qemu_caps_done(&caps);
 	close_place(&p);
@@ -254,9 +256,9 @@ Test(trial, kvm_is_tried_within_its_bound)
 	struct place p;
 
 	guest_caps(&caps);
-	open_place(&p);
 	if (access("/dev/kvm", R_OK | W_OK) < 0 || !caps.kvm)
 		cr_skip("no usable /dev/kvm");
+	open_place(&p);
 	AUTO_FREE char *kernel = kernel_file(&p, false);
 	struct trial_request req = { &caps, kernel, VM_ACCEL_KVM, "guest is up", 4, false };
 	uint64_t start = clock_now_ns();

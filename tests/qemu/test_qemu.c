@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "tests/qemu/helper_guest.h"
 
@@ -257,10 +258,10 @@ Test(qemu, a_program_that_is_not_there_is_an_error)
 
 	guest_init(&g);
 	free(g.caps.binary);
-	g.caps.binary = strdup("/nonexistent/qemu");
+	g.caps.binary = path_join(g.dir, "absent");
 	guest_spawn(&g, false);
 	cr_expect_eq(qemu_release(&g.qemu, &err), -ENOENT);
-	cr_expect(strstr(err.msg, "/nonexistent/qemu") != NULL, "%s", err.msg);
+	cr_expect(strstr(err.msg, "/absent") != NULL, "%s", err.msg);
 	guest_done(&g);
 }
 
