@@ -92,6 +92,11 @@ struct build_args {
 	struct config_options config;
 };
 
+static void build_args_done(struct build_args *a)
+{
+	strv_done(&a->packages);
+}
+
 #define AT(member) offsetof(struct build_args, member)
 
 static const struct cli_option build_options[] = {
@@ -219,13 +224,11 @@ static int build_from(const struct host *host, const struct build_args *a)
 
 int image_cmd_build(const struct host *host, int argc, char **argv)
 {
-	AUTO_STRV struct strv packages = STRV_INIT;
-	struct build_args a = { .name = NULL };
+	CLEANUP(build_args_done) struct build_args a = { .name = NULL };
 	struct error err = ERROR_INIT;
 	struct cli_rest rest;
 	int r = options_parse(&build_usage, argc, argv, &a, &rest, &err);
 
-	packages = a.packages;
 	if (r == 0)
 		r = options_no_operands(&build_usage, &rest, &err);
 	if (r == 0)

@@ -23,7 +23,7 @@
 #define LOWER      "abcdefghijklmnopqrstuvwxyz"
 #define UPPER      "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define DIGITS     "0123456789"
-#define NAME_MAX_  128
+#define WORD_MAX   128
 #define OS_RELEASE "/etc/os-release"
 #define NEED_BYTES (UINT64_C(3) << 30)
 #define SBIN       "/usr/local/sbin:/usr/sbin:/sbin"
@@ -34,7 +34,7 @@ static bool is_package(const char *s)
 {
 	size_t n = strlen(s);
 
-	return n > 0 && n <= NAME_MAX_ && strspn(s, LOWER UPPER DIGITS "+.:~=/-") == n &&
+	return n > 0 && n <= WORD_MAX && strspn(s, LOWER UPPER DIGITS "+.:~=/-") == n &&
 	       strspn(s, LOWER UPPER DIGITS) > 0;
 }
 
@@ -42,7 +42,7 @@ static bool is_suite(const char *s)
 {
 	size_t n = strlen(s);
 
-	return n > 0 && n <= NAME_MAX_ && strspn(s, LOWER DIGITS "-") == n && strspn(s, LOWER) > 0;
+	return n > 0 && n <= WORD_MAX && strspn(s, LOWER DIGITS "-") == n && strspn(s, LOWER) > 0;
 }
 
 static int check_words(const struct image_build *what, struct error *err)

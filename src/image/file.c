@@ -127,7 +127,7 @@ void image_file_done(struct image_file *file)
 static int open_same(const struct image_file *file, int *ret_fd, struct error *err)
 {
 	AUTO_CLOSE int fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	struct image_identity now;
+	struct image_identity now = { 0 };
 	int r;
 
 	if (fd < 0)

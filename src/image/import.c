@@ -173,7 +173,7 @@ int image_import(const struct host *host, const struct image_import *what, struc
 	r = draft_name_free(host, name, what->replace, err);
 	if (r == 0)
 		r = probe_disk(what->file, &probe, err);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	if (probe.n_chain > 1)
 		log_info("%s stands on %s: the new image holds both", what->file,

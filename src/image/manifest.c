@@ -57,7 +57,7 @@ static int read_file(struct json_object *o, const char *key, struct manifest_fil
 		     struct error *err)
 {
 	struct json_object *f = NULL;
-	const char *sha256 = NULL;
+	const char *sha256 = "";
 	int r = json_get_object(o, key, &f, err);
 
 	if (r == -ENOENT)

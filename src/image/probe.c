@@ -135,8 +135,10 @@ static int append(struct probe *probe, const char *path, struct error *err)
 		return error_set(err, ELOOP, "%s: more than %d backing files", path,
 				 IMAGE_CHAIN_MAX - 1);
 	bigger = realloc(probe->chain, (probe->n_chain + 1) * sizeof(*bigger));
-	if (bigger == NULL)
-		return error_set(err, ENOMEM, "%s: out of memory", path);
+	if (bigger == NULL) {
+		(void)error_set(err, ENOMEM, "%s: out of memory", path);
+		return -ENOMEM;
+	}
 	probe->chain = bigger;
 	r = image_file_init(&bigger[probe->n_chain], path, NULL, err);
 	if (r == 0)

@@ -163,8 +163,10 @@ static int look_in(const char *images_dir, const char *name, char **ret_dir, str
 	AUTO_FREE char *dir = path_join(images_dir, name);
 	struct stat st;
 
-	if (dir == NULL)
-		return error_set(err, ENOMEM, "image %s: out of memory", name);
+	if (dir == NULL) {
+		(void)error_set(err, ENOMEM, "image %s: out of memory", name);
+		return -ENOMEM;
+	}
 	if (stat(dir, &st) < 0 || !S_ISDIR(st.st_mode))
 		return -ENOENT;
 	*ret_dir = TAKE_PTR(dir);
@@ -190,7 +192,7 @@ int store_remove(const struct host *host, const char *name, struct error *err)
 	AUTO_FREE char *dir = NULL;
 	int r = store_find(host, name, &dir, err);
 
-	if (r < 0)
+	if (r != 0)
 		return r;
 	if (strncmp(dir, host->images_dir, strlen(host->images_dir)) != 0)
 		return error_set(err, EPERM, "image %s is in %s, which only root can change", name,

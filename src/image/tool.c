@@ -97,7 +97,10 @@ static void take_bytes(struct pump *p, const char *buf, size_t n)
 		}
 		if (p->len == LINE_SIZE - 1)
 			end_line(p);
-		p->line[p->len++] = buf[i] == '\0' ? '?' : buf[i];
+		p->line[p->len] = buf[i];
+		if (buf[i] == '\0')
+			p->line[p->len] = '?';
+		p->len++;
 	}
 }
 

@@ -5,7 +5,7 @@
 #include <fcntl.h>
 #include <pwd.h>
 #include <stdbool.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -53,27 +53,45 @@ static int check_settings(int proc_fd, struct error *err)
 	return 0;
 }
 
-/* Lines are NAME:START:COUNT, NAME a user's name or number. */
-static bool has_range(const char *text, const char *user, unsigned long uid,
+/* A number and the character behind it. Return: where it goes on; NULL when it is none. */
+static const char *take_number(const char *s, char end, unsigned long *ret)
+{
+	char *rest = NULL;
+
+	if (*s < '0' || *s > '9')
+		return NULL;
+	*ret = strtoul(s, &rest, 10);
+	return *rest == end || (end == '\n' && *rest == '\0') ? rest : NULL;
+}
+
+static bool names_user(const char *line, size_t len, const char *user, unsigned long uid)
+{
+	unsigned long number = 0;
+
+	if (len == strlen(user) && strncmp(line, user, len) == 0)
+		return true;
+	return take_number(line, ':', &number) == line + len && number == uid;
+}
+
+bool userns_has_range(const char *text, const char *user, unsigned long uid,
 		      unsigned long *free_from)
 {
 	bool found = false;
+	const char *line = text;
 
-	while (text != NULL && *text != '\0') {
-		unsigned long start = 0, count = 0, number = 0;
-		char name[64] = "", end = '\0';
+	while (line != NULL && *line != '\0') {
+		unsigned long start = 0, count = 0;
+		size_t len = strcspn(line, ":\n");
+		const char *p = line[len] == ':' ? take_number(line + len + 1, ':', &start) : NULL;
 
-		if (sscanf(text, "%63[^:\n]:%lu:%lu", name, &start, &count) == 3) {
-			bool is_number = sscanf(name, "%lu%c", &number, &end) == 1;
-
-			if ((strcmp(name, user) == 0 || (is_number && number == uid)) &&
-			    count >= RANGE)
+		if (p != NULL && take_number(p + 1, '\n', &count) != NULL) {
+			if (count >= RANGE && names_user(line, len, user, uid))
 				found = true;
 			if (start + count > *free_from)
 				*free_from = start + count;
 		}
-		text = strchr(text, '\n');
-		text = text == NULL ? NULL : text + 1;
+		line = strchr(line, '\n');
+		line = line == NULL ? NULL : line + 1;
 	}
 	return found;
 }
@@ -85,7 +103,7 @@ static bool file_has_range(const char *file, const char *user, unsigned long uid
 
 	if (file_read_at(AT_FDCWD, file, (size_t)1 << 20, &text, NULL, NULL) < 0)
 		return false;
-	return has_range(text, user, uid, free_from);
+	return userns_has_range(text, user, uid, free_from);
 }
 
 static int check_ranges(uid_t uid, struct error *err)

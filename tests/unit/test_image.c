@@ -19,6 +19,7 @@
 #include "image/image.h"
 #include "image/manifest.h"
 #include "image/store.h"
+#include "image/userns.h"
 
 #define ABC_DIGEST "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
@@ -336,6 +337,35 @@ Test(image, sweep_follows_no_planted_scratch_path)
 	cr_expect(eq(int, draft_sweep(&host, &err), 1), "%s", err.msg);
 	cr_expect(access(victim, F_OK) == 0);
 	free(dead.path);
+}
+
+struct range_case {
+	const char *text;
+	bool found;
+	unsigned long free_from;
+};
+
+static const struct range_case range_cases[] = {
+	{ "", false, 100000 },
+	{ "me:100000:65536\n", true, 165536 },
+	{ "me:100000:65536", true, 165536 },
+	{ "you:100000:65536\n1000:300000:65536\n", true, 365536 },
+	{ "you:100000:65536\nmeme:165536:65536\n", false, 231072 },
+	{ "me:100000:1000\n", false, 101000 },
+	{ "me::65536\nme:-1:65536\nme:1\n:::\nme", false, 100000 },
+	{ "# me:100000:65536x\nme:200000:65536\n", true, 265536 },
+};
+
+Test(image, ranges_of_ids_are_found)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(range_cases); i++) {
+		const struct range_case *c = &range_cases[i];
+		unsigned long free_from = 100000;
+
+		cr_expect(eq(int, userns_has_range(c->text, "me", 1000, &free_from), c->found),
+			  "case %zu", i);
+		cr_expect(eq(ulong, free_from, c->free_from), "case %zu", i);
+	}
 }
 
 Test(image, names_that_are_no_names)
