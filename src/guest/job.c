@@ -265,10 +265,10 @@ static int advance(struct job *j, struct error *err)
 			return more;
 	}
 	r = pull(j, err);
-	if (r == 0)
-		r = killer_step(&j->killer, err);
 	watch_outlets(j);
 	watch_clock(j);
+	if (r == 0)
+		r = killer_step(&j->killer, err);
 	if (r == 0)
 		r = watch_leftovers(j, err);
 	if (r == 0)

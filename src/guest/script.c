@@ -96,7 +96,8 @@ static int put_env(FILE *out, char *const *env, struct error *err)
 static const char announce[] =
 	"bmvm_s= bmvm_x=\n"
 	"read -r bmvm_s < /proc/$$/stat\n"
-	"bmvm_s=${bmvm_s##*) }; bmvm_s=${bmvm_s#* }; bmvm_s=${bmvm_s#* }; bmvm_s=${bmvm_s%% *}\n"
+	"bmvm_s=${bmvm_s##*')'}; bmvm_s=${bmvm_s#* }; bmvm_s=${bmvm_s#* }\n"
+	"bmvm_s=${bmvm_s#* }; bmvm_s=${bmvm_s%% *}\n"
 	"if [ \"$bmvm_s\" = $$ ]; then bmvm_s=-$$\n"
 	"elif command -v setsid > /dev/null; then bmvm_s=-$$; bmvm_x=setsid\n"
 	"else bmvm_s=$$; fi\n";
