@@ -441,9 +441,11 @@ static void check_root(const struct check_ctx *ctx, struct check_result *result)
 static void check_memlock(const struct check_ctx *ctx, struct check_result *result)
 {
 	uint64_t limit = ctx->facts->memlock;
-	uint64_t need = ctx->cfg->memory + SIZE_GIB;
+	uint64_t memory = ctx->cfg->memory, need;
 	char have[SIZE_TEXT_SIZE], want[SIZE_TEXT_SIZE];
 
+	(void)host_fit_memory(ctx->host, ctx->facts, ctx->cfg, &memory, NULL, NULL);
+	need = memory + SIZE_GIB;
 	if (ctx->host->is_root) {
 		check_found(result, CHECK_OK, "root raises it as needed");
 		return;
