@@ -160,10 +160,11 @@ void tree_amd(const char *root)
 void tree_host(const char *root, struct host *host)
 {
 	AUTO_FREE char *run = path_join(root, "run-user");
+	AUTO_FREE char *state = path_join(root, "state-user");
 	struct error err = ERROR_INIT;
 
 	cr_assert_eq(file_mkdirs(run, 0700, NULL), 0);
 	cr_assert_eq(setenv("XDG_RUNTIME_DIR", run, 1), 0);
-	cr_assert_eq(setenv("XDG_STATE_HOME", run, 1), 0);
+	cr_assert_eq(setenv("XDG_STATE_HOME", state, 1), 0);
 	cr_assert_eq(host_open(host, root, &err), 0, "%s", err.msg);
 }

@@ -72,12 +72,12 @@ Test(process, exit_codes_and_signals_come_back)
 
 Test(process, a_missing_program_is_reported_by_spawn)
 {
-	struct spawn s = { .path = "/nonexistent/program", .argv = SHELL("") };
+	struct spawn s = { .path = "/proc/none/program", .argv = SHELL("") };
 	struct process p = PROCESS_INIT;
 	struct error err = ERROR_INIT;
 
 	cr_expect_eq(process_spawn(&s, &p, &err), -ENOENT);
-	cr_expect_str_eq(err.msg, "start /nonexistent/program: No such file or directory");
+	cr_expect_str_eq(err.msg, "start /proc/none/program: No such file or directory");
 	cr_expect_eq(waitpid(-1, NULL, WNOHANG), -1, "reaped");
 	cr_expect_eq(errno, ECHILD);
 }
