@@ -437,6 +437,8 @@ static void on_teardown(struct run *r, bool ok)
 	struct error err = ERROR_INIT;
 
 	r->front.phase = FRONT_TEARDOWN;
+	if (!r->has_dir)
+		return; /* nothing was begun */
 	front_note(&r->front, "outcome", json_object_new_string(outcome_of(r, ok)));
 	if (r->ran)
 		front_note(&r->front, "exit_code", json_object_new_int(r->result.exit_code));
@@ -471,7 +473,8 @@ int pipeline_run(struct run *r, const struct stage *stages, size_t n, struct err
 			r->progress.total++;
 	}
 	ret = stages_run(stages, n, r, &hooks, err);
-	(void)progress_end(&r->progress, !r->unclean);
+	if (r->has_dir)
+		(void)progress_end(&r->progress, !r->unclean);
 	return ret;
 }
 
