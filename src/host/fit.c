@@ -121,8 +121,7 @@ static int fit_hugepages(const struct host *host, const struct host_facts *facts
 				 size_format_rounded(cfg->hugepages, page));
 	if (*memory % pool->page_size != 0)
 		return error_set(err, EINVAL, "memory: %s are no multiple of the huge page size %s",
-				 size_format(*memory, before),
-				 size_format(pool->page_size, page));
+				 size_format(*memory, before), size_format(pool->page_size, page));
 	avail = less(pool->free, pool->reserved) * pool->page_size;
 	if (avail >= *memory)
 		return 0;

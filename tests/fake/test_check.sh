@@ -72,6 +72,19 @@ expect 1 "too much memory" --hypervisor tcg --memory 60T --json
 has out '"id":"memory"'
 has out "are more than this host has"
 
+expect 1 "no such mount" --hypervisor tcg \
+	-c '{"baremetal_vm":{"mounts":[{"host":"/proc/none","guest":"/mnt"}]}}'
+has out "mounts[0]: /proc/none"
+expect 1 "no such key" --hypervisor tcg -c '{"baremetal_vm":{"ssh_key":"/proc/none"}}'
+has out "/proc/none: No such file"
+expect 1 "no such CPU" --hypervisor tcg -c '{"baremetal_vm":{"cpu_pinning":[8000],"vcpus":1}}'
+has out "CPU 8000 is not online"
+expect 1 "no such QEMU" --hypervisor tcg -c '{"baremetal_vm":{"qemu_binary":"/proc/none"}}'
+has out "correct qemu_binary"
+expect 1 "no such firmware" --hypervisor tcg \
+	-c '{"baremetal_vm":{"firmware":{"code":"/proc/none","vars":"/proc/none"}}}'
+has out "/proc/none"
+
 expect 1 "quiet" --hypervisor tcg --image no-such-image --quiet
 has out "failed   base image"
 if grep -qE '^(ok|info|warning) ' "$work/out"; then
