@@ -87,3 +87,21 @@ int ledger_held(const struct host *host, const char *key, const char *except, ui
 	*ret = sum;
 	return 0;
 }
+
+int ledger_each(const struct host *host, const char *prefix,
+		void (*fn)(void *data, const char *rest), void *data, struct error *err)
+{
+	AUTO_CLOSE int lock = host_lock(host, err);
+	AUTO_JSON struct json_object *ledger = NULL;
+
+	if (lock < 0)
+		return lock;
+	ledger = load(host);
+	json_object_object_foreach(member_object(ledger, "entries"), key, entry)
+	{
+		(void)entry;
+		if (strncmp(key, prefix, strlen(prefix)) == 0)
+			fn(data, key + strlen(prefix));
+	}
+	return 0;
+}

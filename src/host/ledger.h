@@ -17,6 +17,8 @@ struct error;
 
 /* Guest memory promised to VMs, bytes; "original" is unused. */
 #define LEDGER_MEMORY "memory"
+/* A host CPU that a VM's vCPU is pinned to; the CPU's number follows. "original" is unused. */
+#define LEDGER_CPU "cpu:"
 
 /**
  * ledger_hold() - Write down that a VM holds part of a shared thing
@@ -41,5 +43,13 @@ int ledger_release(const struct host *host, const char *key, const char *vm, str
  */
 int ledger_held(const struct host *host, const char *key, const char *except, uint64_t *ret,
 		struct error *err);
+
+/**
+ * ledger_each() - Call @fn for every key that somebody holds
+ * @prefix: only keys that begin with it
+ * @fn:     with the rest of the key
+ */
+int ledger_each(const struct host *host, const char *prefix,
+		void (*fn)(void *data, const char *rest), void *data, struct error *err);
 
 #endif

@@ -96,7 +96,7 @@ static void print_json(const struct run *r, const struct strv *argv)
 	json_add_u64(o, "memory", r->o->cfg.memory);
 	json_add_u64(o, "disk", r->spec.disk_size);
 	for (size_t i = 0; i < argv->n; i++)
-		(void)json_object_array_add(list, json_object_new_string(argv->v[i]));
+		(void)json_object_array_add(list, json_new_string(argv->v[i]));
 	json_add(o, "qemu_arguments", list);
 	(void)printf("%s\n", json_object_to_json_string_ext(
 				     o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));

@@ -120,7 +120,7 @@ static void write_receipt(struct guardian *g, struct json_object *differences)
 	json_add_str(g->receipt, "ended", now);
 	for (size_t i = 0; i < g->machine.arguments.n; i++)
 		(void)json_object_array_add(argv,
-					    json_object_new_string(g->machine.arguments.v[i]));
+					    json_new_string(g->machine.arguments.v[i]));
 	json_add(g->receipt, "qemu_arguments", argv);
 	json_add(g->receipt, "times", json_object_get(g->machine.times));
 	json_add(g->receipt, "stages", json_object_get(g->stages));

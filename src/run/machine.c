@@ -43,17 +43,30 @@ static void note_time(struct machine *m, const char *name, uint64_t start_ns)
 
 /* ---- create ---- */
 
-static int hold_memory(struct machine *m, struct error *err)
+static int hold_share(struct machine *m, const char *key, uint64_t amount, struct error *err)
 {
 	const struct machine_spec *s = m->spec;
 	struct json_object *what = json_new_object();
 	int64_t r;
 
-	json_add_str(what, "key", LEDGER_MEMORY);
+	json_add_str(what, "key", key);
 	r = journal_intend(&m->journal, OP_LEDGER, what, err);
-	if (r < 0)
-		return (int)r;
-	return ledger_hold(s->host, LEDGER_MEMORY, s->vd->name, s->cfg->memory, err);
+	return r < 0 ? (int)r : ledger_hold(s->host, key, s->vd->name, amount, err);
+}
+
+/* What other VMs have to know of: how much memory is promised, which CPUs are pinned to. */
+static int hold_shares(struct machine *m, struct error *err)
+{
+	const struct machine_spec *s = m->spec;
+	int r = hold_share(m, LEDGER_MEMORY, s->cfg->memory, err);
+
+	for (unsigned int i = 0; s->pin != NULL && i < s->cfg->vcpus && r == 0; i++) {
+		char key[32];
+
+		(void)snprintf(key, sizeof(key), LEDGER_CPU "%u", s->pin[i]);
+		r = hold_share(m, key, 1, err);
+	}
+	return r;
 }
 
 static int make_data_folder(struct machine *m, struct error *err)
@@ -144,7 +157,7 @@ static int make_overlay(struct machine *m, struct error *err)
 
 int machine_create(struct machine *m, struct error *err)
 {
-	int r = hold_memory(m, err);
+	int r = hold_shares(m, err);
 
 	if (r == 0)
 		r = make_data_folder(m, err);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -35,7 +36,6 @@ void run_done(struct run *r)
 	guest_close(r->guest);
 	(void)json_object_put(r->mounts);
 	(void)json_object_put(r->spec.facts);
-	free(r->pin);
 	keypair_done(&r->client);
 	keypair_done(&r->guest_host);
 	image_done(&r->image);
@@ -48,6 +48,11 @@ void run_done(struct run *r)
 
 /* ---- validate ---- */
 
+static void add_taken(void *data, const char *cpu)
+{
+	cpu_mask_add(data, (unsigned int)strtoul(cpu, NULL, 10));
+}
+
 static int fit_to_host(struct run *r, struct error *err)
 {
 	AUTO_STRV struct strv notes = STRV_INIT;
@@ -58,6 +63,8 @@ static int fit_to_host(struct run *r, struct error *err)
 		return ret;
 	host_facts_find_tools(&r->facts, cfg->qemu_binary);
 	ret = ledger_held(&r->host, LEDGER_MEMORY, NULL, &r->facts.mem_promised, err);
+	if (ret == 0)
+		ret = ledger_each(&r->host, LEDGER_CPU, add_taken, &r->facts.taken, err);
 	if (ret == 0)
 		ret = host_fit_config(&r->host, &r->facts, cfg, &notes, err);
 	for (size_t i = 0; i < notes.n && !r->o->quiet; i++)
@@ -158,7 +165,7 @@ static struct json_object *receipt_facts(const struct run *r)
 	json_add_str(o, "vm", r->vd.name);
 	json_add_str(o, "started", now);
 	for (size_t i = 0; i < r->o->n_cmd; i++)
-		(void)json_object_array_add(cmd, json_object_new_string(r->o->cmd[i]));
+		(void)json_object_array_add(cmd, json_new_string(r->o->cmd[i]));
 	json_add(o, "command", cmd);
 	json_add_str(o, "image", r->image.name);
 	if (image_file_digest(&r->host, &r->image.chain[0], NULL, digest, NULL) == 0)
@@ -439,7 +446,7 @@ static void on_teardown(struct run *r, bool ok)
 	r->front.phase = FRONT_TEARDOWN;
 	if (!r->has_dir)
 		return; /* nothing was begun */
-	front_note(&r->front, "outcome", json_object_new_string(outcome_of(r, ok)));
+	front_note(&r->front, "outcome", json_new_string(outcome_of(r, ok)));
 	if (r->ran)
 		front_note(&r->front, "exit_code", json_object_new_int(r->result.exit_code));
 	if (r->front.caught != 0)

@@ -51,7 +51,6 @@ struct run {
 	struct guest *guest;
 	struct json_object *mounts;
 	struct guest_result result;
-	unsigned int *pin;
 	size_t n_wanted;
 	uint64_t start_ns;
 	char uuid[MACHINE_UUID_SIZE];

@@ -155,3 +155,24 @@ Test(ledger, of_an_earlier_boot_is_empty)
 	cr_assert(ledger_held(&t.host, "memory", NULL, &sum, NULL) == 0);
 	cr_expect(sum == 0);
 }
+
+static void append_rest(void *data, const char *rest)
+{
+	strcat(data, rest);
+	strcat(data, " ");
+}
+
+Test(ledger, tells_the_keys_of_one_kind)
+{
+	char rests[64] = "";
+
+	cr_assert(ledger_hold(&t.host, "cpu:3", "a", 1, NULL) == 0);
+	cr_assert(ledger_hold(&t.host, "memory", "a", 5, NULL) == 0);
+	cr_assert(ledger_hold(&t.host, "cpu:7", "b", 1, NULL) == 0);
+	cr_assert(ledger_each(&t.host, "cpu:", append_rest, rests, NULL) == 0);
+	cr_expect_str_eq(rests, "3 7 ");
+	cr_assert(ledger_release(&t.host, "cpu:3", "a", NULL) == 0);
+	rests[0] = '\0';
+	cr_assert(ledger_each(&t.host, "cpu:", append_rest, rests, NULL) == 0);
+	cr_expect_str_eq(rests, "7 ");
+}
