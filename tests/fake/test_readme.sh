@@ -120,7 +120,7 @@ check_line() {
 	[[ " ${argv[*]} " == *" -- "?* ]] || fail "no command: $line"
 }
 
-{ blocks sh; blocks console; } | sed -E 's/^\$ //; s/^(.*[|] *)?(sudo )?bmvm /bmvm /' | grep '^bmvm ' > "$work/lines"
+{ blocks sh; blocks console; blocks yaml; } | sed -E 's/^(\$| *-) //; s/^(.*[|] *)?(sudo )?bmvm /bmvm /' | grep '^bmvm ' > "$work/lines"
 spans | grep -E '^bmvm (run|check) .*(--|-f) ' | grep -v '\[' >> "$work/lines"
 [ "$(wc -l < "$work/lines")" -gt 20 ] || fail "only $(wc -l < "$work/lines") command lines found"
 while read -r line; do
@@ -180,6 +180,6 @@ done < "$work/messages"
 base=$(sed -nE 's/.*JAIL_UID_BASE +([0-9]+)U.*/\1/p' src/vm/jail.h)
 count=$(sed -nE 's/.*JAIL_UID_COUNT +([0-9]+)U.*/\1/p' src/vm/jail.h)
 uids="from $(printf '0x%x' "$base") ($base) to $(printf '0x%x' $((base + count - 1))) ($((base + count - 1)))"
-grep -qF -- "$uids" "$readme" || fail "the range of user ids is $uids"
+tr "\n" " " < "$readme" | grep -qF -- "$uids" || fail "the range of user ids is $uids"
 
 [ $failures -eq 0 ] || { echo "$failures failures"; exit 1; }
