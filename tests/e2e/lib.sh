@@ -146,7 +146,16 @@ host_state() {
 	find /dev -path /dev/pts -prune -o -printf 'device %p %m %U\n' | sort
 	find /run/bmvm/vms /var/lib/bmvm/vms -mindepth 1 -maxdepth 1 -printf 'vm %p\n' 2> /dev/null | sort
 	find /run/bmvm /var/lib/bmvm \( -name vms -o -name images -o -name receipts -o -name digests -o -name uids \) \
-		-prune -o -type f -printf 'file %p\n' | sort
+		-prune -o -type f ! -name lock ! -name qemu-caps.json ! -name ledger.json ! -name kvm-trial.json -printf 'file %p\n' | sort
+	[ ! -e /run/bmvm/ledger.json ] || jq -c '.entries | paths(scalars)' /run/bmvm/ledger.json | sed 's/^/held /'
 	find /var/lib/bmvm/images -mindepth 1 -printf 'image %p %s %m %T@\n' | sort
-	lslocks --noheadings --output INODE,TYPE | sort | sed 's/^/lock /'
+	our_locks
+}
+
+# our_locks: locks on files of the two folders, whoever holds them.
+our_locks() {
+	find /run/bmvm /var/lib/bmvm -type f -printf '%D %i %p\n' | awk '
+		NR == FNR { held[$6] = $2; next }
+		{ id = sprintf("%02x:%02x:%s", int($1 / 256) % 4096, $1 % 256, $2) }
+		id in held { print "lock", $3, held[id] }' /proc/locks - | sort
 }
