@@ -265,6 +265,7 @@ static struct json_object *new_user_data(const struct seed *seed)
 {
 	struct json_object *o = json_new_object();
 	struct json_object *users = json_new_array();
+	static const char *const key_types[] = { "ed25519" };
 
 	(void)json_object_array_add(users, new_user(seed));
 	json_add_str(o, "hostname", seed->hostname);
@@ -274,7 +275,7 @@ static struct json_object *new_user_data(const struct seed *seed)
 	json_add(o, "users", users);
 	json_add_bool(o, "disable_root", false);
 	json_add_bool(o, "ssh_deletekeys", true);
-	json_add(o, "ssh_genkeytypes", json_new_array());
+	json_add(o, "ssh_genkeytypes", new_list(key_types, ARRAY_SIZE(key_types)));
 	json_add(o, "ssh_keys", new_host_keys(seed));
 	json_add_bool(o, "no_ssh_fingerprints", true);
 	json_add(o, "growpart", new_growpart());

@@ -232,7 +232,9 @@ struct refusal {
 static void make_refused(size_t i)
 {
 	char *disk = in("disk");
+	char data_file[256];
 
+	(void)snprintf(data_file, sizeof(data_file), "data_file=%s/data.raw", folder);
 	switch (i) {
 	case 0:
 		QEMU_IMG("create", "-q", "-f", "qcow2", "--object", "secret,id=s,data=abc", "-o",
@@ -243,8 +245,7 @@ static void make_refused(size_t i)
 		QEMU_IMG("create", "-q", "-f", "vmdk", disk, "1M");
 		break;
 	case 2:
-		put("data.raw", "");
-		QEMU_IMG("create", "-q", "-f", "qcow2", "-o", "data_file=data.raw", disk, "1M");
+		QEMU_IMG("create", "-q", "-f", "qcow2", "-o", data_file, disk, "1M");
 		break;
 	case 3:
 		QEMU_IMG("create", "-q", "-f", "qcow2", "-u", "-F", "raw", "-b",
