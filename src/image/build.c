@@ -198,7 +198,7 @@ static int make_argv(struct strv *argv, const struct host *host, const struct im
 static bool is_ours(const char *variable)
 {
 	return strncmp(variable, "BMVM_", 5) == 0 || strncmp(variable, "TMPDIR=", 7) == 0 ||
-	       strncmp(variable, "PATH=", 5) == 0;
+	       strncmp(variable, "PATH=", 5) == 0 || strncmp(variable, "INITRD=", 7) == 0;
 }
 
 static int make_environment(struct strv *envp, const char *scratch, const char *suite)
@@ -211,6 +211,8 @@ static int make_environment(struct strv *envp, const char *scratch, const char *
 	}
 	strv_addf(envp, "PATH=%s:" SBIN, path != NULL ? path : "/usr/local/bin:/usr/bin:/bin");
 	strv_addf(envp, "TMPDIR=%s", scratch);
+	/* the hook makes the initramfs, once; each package's own script would, too */
+	strv_add(envp, "INITRD=No");
 	strv_addf(envp, "BMVM_SUITE=%s", suite);
 	strv_addf(envp, "BMVM_SETUP_HOOK=%s", recipe_setup_hook);
 	strv_addf(envp, "BMVM_CUSTOMIZE_HOOK=%s", recipe_customize_hook);
