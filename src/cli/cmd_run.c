@@ -7,9 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
@@ -65,6 +68,24 @@ static int set_name(void *at, const struct cli_option *option, const char *value
 			"\"%.80s\"",
 			value);
 	return copy_text(at, option, value, err);
+}
+
+/* Written by the guardian, which has another current folder: made absolute here. */
+static int set_receipt(void *at, const struct cli_option *option, const char *value,
+		       struct error *err)
+{
+	AUTO_FREE char *here = NULL;
+	AUTO_FREE char *path = NULL;
+
+	if (value[0] != '/' && value[0] != '\0') {
+		here = getcwd(NULL, 0);
+		if (here == NULL)
+			return error_errno(err, "current folder");
+		path = path_join(here, value);
+		if (path == NULL)
+			return out_of_memory(err);
+	}
+	return copy_text(at, option, path != NULL ? path : value, err);
 }
 
 /* madengine: -1 is the default, 0 no limit; a command has no limit by default. */
@@ -251,7 +272,7 @@ static const struct cli_option options[] = {
 	{ .name = "receipt",
 	  .kind = OPTION_CALL,
 	  .offset = AT(o.receipt),
-	  .apply = copy_text,
+	  .apply = set_receipt,
 	  .value = "FILE",
 	  .help = "write the receipt there too" },
 	{ .name = "dry-run",
@@ -391,6 +412,24 @@ static int check_words(const struct run_args *a, const struct cli_rest *rest, st
 	return 0;
 }
 
+/* The receipt replaces a file at the run's end; what is wrong with that is said before it. */
+static int check_receipt(const char *path, struct error *err)
+{
+	AUTO_FREE char *folder = NULL;
+	struct stat st;
+
+	if (path == NULL)
+		return 0;
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+		return error_set(err, EINVAL, "run: --receipt: %s is not a regular file", path);
+	folder = strndup(path, (size_t)(strrchr(path, '/') - path) + 1);
+	if (folder == NULL)
+		return out_of_memory(err);
+	if (access(folder, W_OK | X_OK) < 0)
+		return error_errno(err, "run: --receipt: folder %s", folder);
+	return 0;
+}
+
 static void say_unused(const struct strv *unused)
 {
 	for (size_t i = 0; i < unused->n; i++) {
@@ -408,6 +447,8 @@ static int load(struct run_args *a, const struct cli_rest *rest, struct error *e
 {
 	int r = check_words(a, rest, err);
 
+	if (r == 0)
+		r = check_receipt(a->o.receipt, err);
 	if (r == 0)
 		r = config_options_load(&a->config, &a->o.cfg, err);
 	if (r < 0)
