@@ -72,6 +72,7 @@ static void note_exit(ssh_session session, ssh_channel ssh, int status, void *us
 	c->exit_code = status & 0xff;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): libssh's signature */
 static void note_signal(ssh_session session, ssh_channel ssh, const char *name, int core,
 			const char *errmsg, const char *lang, void *userdata)
 {

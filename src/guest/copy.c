@@ -230,8 +230,8 @@ static int read_all(struct guest *g, const char *path, uint64_t deadline_ns, str
 	return error_set(err, EIO, "exit code %d: %s", result.exit_code, result.words);
 }
 
-int guest_read_file(struct guest *g, const char *path, uint64_t deadline_ns, char **ret,
-		    size_t *ret_len, const struct watchset *ws, struct error *err)
+ssize_t guest_read_file(struct guest *g, const char *path, uint64_t deadline_ns, char **ret,
+			const struct watchset *ws, struct error *err)
 {
 	struct blob in = BLOB_INIT;
 	int r = read_all(g, path, deadline_ns, &in, ws, err);
@@ -241,7 +241,5 @@ int guest_read_file(struct guest *g, const char *path, uint64_t deadline_ns, cha
 		return error_prefix(err, r, "read %s in the guest", path);
 	}
 	*ret = in.text;
-	if (ret_len != NULL)
-		*ret_len = in.len;
-	return 0;
+	return (ssize_t)in.len;
 }

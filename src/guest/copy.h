@@ -57,12 +57,11 @@ int guest_write_file(struct guest *g, const struct guest_file *file, uint64_t de
 /**
  * guest_read_file() - Read a small file of the guest
  * @ret: its content, owned by the caller, at most 1 MiB (-EFBIG), NUL-terminated behind it
- * @ret_len: bytes without that NUL; NULL if not wanted
  *
- * Return: 0; -ENOENT; -EIO with the guest's words; -EFBIG; -ETIMEDOUT; -ECONNRESET; what a watch
- * returned.
+ * Return: bytes in @ret; -ENOENT; -EIO with the guest's words; -EFBIG; -ETIMEDOUT; -ECONNRESET;
+ * what a watch returned.
  */
-int guest_read_file(struct guest *g, const char *path, uint64_t deadline_ns, char **ret,
-		    size_t *ret_len, const struct watchset *ws, struct error *err);
+ssize_t guest_read_file(struct guest *g, const char *path, uint64_t deadline_ns, char **ret,
+			const struct watchset *ws, struct error *err);
 
 #endif

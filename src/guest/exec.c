@@ -129,6 +129,7 @@ void guest_run_restore_terminal(struct guest *g)
 
 /* ---- captures ---- */
 
+/* NOLINTNEXTLINE(readability-function-size): one parameter more than usual, in usual places */
 int guest_capture(struct guest *g, const char *script, char *const *argv, uint64_t deadline_ns,
 		  char **ret_out, const struct watchset *ws, struct error *err)
 {

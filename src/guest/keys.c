@@ -92,8 +92,8 @@ int keypair_generate(const char *comment, struct keypair *ret, struct error *err
 		r = public_line(key, comment, &kp.public_line);
 	if (r < 0)
 		return error_set(err, -r, "cannot make an SSH key: %s", strerror(-r));
-	*ret = kp;
-	kp = (struct keypair)KEYPAIR_INIT;
+	ret->private_pem = TAKE_PTR(kp.private_pem);
+	ret->public_line = TAKE_PTR(kp.public_line);
 	return 0;
 }
 
@@ -107,7 +107,8 @@ void keypair_done(struct keypair *kp)
 	kp->public_line = NULL;
 }
 
-/* Called by libssh only for a key that is encrypted. */
+/* Called by libssh, which sets the type, only for a key that is encrypted. */
+/* NOLINTNEXTLINE(readability-non-const-parameter) */
 static int note_encrypted(const char *prompt, char *buf, size_t len, int echo, int verify,
 			  void *userdata)
 {
@@ -144,7 +145,7 @@ int keys_load_file(const char *path, struct keypair *ret, struct error *err)
 	r = public_line(key, NULL, &kp.public_line);
 	if (r < 0)
 		return error_set(err, -r, "SSH key %s: %s", path, strerror(-r));
-	*ret = kp;
-	kp = (struct keypair)KEYPAIR_INIT;
+	ret->private_pem = TAKE_PTR(kp.private_pem);
+	ret->public_line = TAKE_PTR(kp.public_line);
 	return 0;
 }

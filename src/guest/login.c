@@ -236,50 +236,51 @@ static int pause_watching(unsigned int ms, const struct watchset *ws, struct err
 	return 0;
 }
 
-/* Takes @fd, the first connection that showed a banner. */
+/* @err holds why the last try failed, and keeps it when time is up. */
+static int next_try(struct login *l, int *ret_fd, struct error *err)
+{
+	struct error now = ERROR_INIT;
+	int r = pause_watching(RETRY_MS, l->ws, &now);
+
+	if (r == 0)
+		r = banner_wait(l->want->port, l->deadline_ns, l->ws, ret_fd, &now);
+	if (r == -ETIMEDOUT)
+		return err->code == ECONNRESET ? -ETIMEDOUT : -err->code;
+	if (r < 0)
+		*err = now;
+	return r;
+}
+
+/* Takes @fd, the first connection that showed a banner. @err is not NULL. */
 static int login_until(struct login *l, int fd, struct error *err)
 {
-	struct error why = ERROR_INIT;
+	int r = 0;
 
-	for (;;) {
-		struct error now = ERROR_INIT;
-		int r = login_once(l, fd, &now);
-
-		if (r <= 0) {
-			if (err != NULL && r < 0)
-				*err = now;
+	while (r == 0) {
+		r = login_once(l, fd, err);
+		if (r <= 0)
 			return r;
-		}
-		why = now;
 		if (r == RETRY_HOST_KEY)
 			l->deadline_ns =
 				deadline_min(l->deadline_ns, deadline_in_s(HOST_KEY_GRACE_S));
-		r = pause_watching(RETRY_MS, l->ws, err);
-		if (r < 0)
-			return r;
-		r = banner_wait(l->want->port, l->deadline_ns, l->ws, &fd, &now);
-		if (r == -ETIMEDOUT) {
-			if (err != NULL)
-				*err = why;
-			return why.code == ECONNRESET ? -ETIMEDOUT : -why.code;
-		}
-		if (r < 0) {
-			if (err != NULL)
-				*err = now;
-			return r;
-		}
+		r = next_try(l, &fd, err);
 	}
+	return r;
 }
 
 int guest_connect(const struct guest_login *login, const struct watchset *ws,
 		  struct guest_times *ret_times, struct guest **ret, struct error *err)
 {
 	struct login l = { .want = login, .ws = ws };
+	struct error unread = ERROR_INIT;
 	uint64_t start_ns = clock_now_ns();
 	uint64_t banner_ns;
 	int fd = -1;
-	int r = import_keys(&l, err);
+	int r;
 
+	if (err == NULL)
+		err = &unread;
+	r = import_keys(&l, err);
 	if (ret_times != NULL)
 		*ret_times = (struct guest_times){ .banner_s = 0 };
 	if (r == 0)

@@ -60,7 +60,9 @@ static void words(const struct errand *e, char *ret)
 	for (size_t i = 0; i < n; i++) {
 		unsigned char c = (unsigned char)e->tail[i];
 
-		ret[i] = c == '\n' ? ' ' : (char)(c < ' ' || c >= 0x7f ? '?' : c);
+		ret[i] = e->tail[i];
+		if (c < ' ' || c >= 0x7f)
+			ret[i] = c == '\n' ? ' ' : '?';
 	}
 	ret[n] = '\0';
 }

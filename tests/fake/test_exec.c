@@ -484,7 +484,7 @@ Test(exec, timeout_sends_term)
 
 	cr_assert(res.timed_out);
 	cr_assert_eq(res.signal, SIGTERM);
-	cr_assert(clock_seconds_since(start) >= 2.0 && clock_seconds_since(start) < 9.0);
+	cr_assert(clock_seconds_since(start) >= 2.0 && clock_seconds_since(start) < 11.5);
 }
 
 Test(exec, timeout_lets_the_command_clean_up)
@@ -502,7 +502,7 @@ Test(exec, timeout_kills_what_ignores_term)
 
 	cr_assert(res.timed_out);
 	cr_assert_eq(res.signal, SIGKILL);
-	cr_assert(clock_seconds_since(start) >= 11.0 && clock_seconds_since(start) < 19.0);
+	cr_assert(clock_seconds_since(start) >= 11.0 && clock_seconds_since(start) < 20.5);
 }
 
 Test(exec, commands_that_end_in_time_are_not_timed_out)
@@ -554,7 +554,7 @@ Test(exec, a_watch_can_end_the_wait)
 	cmd.argv = ARGV((char *)"sleep", (char *)"100");
 	cr_assert_eq(guest_run(guest, &cmd, &res, &alarm.set, &err), -ECANCELED);
 	cr_assert_str_eq(err.msg, "interrupted");
-	cr_assert_lt(clock_seconds_since(start), 5.0);
+	cr_assert_lt(clock_seconds_since(start), 10.0);
 	/* The connection is still good for the next command. */
 	cr_assert_eq(run_ok(SH("exit 2"), "").res.exit_code, 2);
 }
@@ -610,7 +610,7 @@ Test(exec, a_blocked_stdout_stops_neither_signals_nor_watches)
 	cmd.argv = ARGV((char *)"yes");
 	cmd.stdout_fd = out[1];
 	cr_assert_eq(guest_run(guest, &cmd, &res, &alarm.set, NULL), -ECANCELED);
-	cr_assert_lt(clock_seconds_since(start), 10.0);
+	cr_assert_lt(clock_seconds_since(start), 20.0);
 	cr_assert_str_eq(run_ok(SH("pgrep -x yes || echo gone"), "").out, "gone\n");
 }
 
@@ -671,7 +671,7 @@ Test(exec, a_frozen_guest_is_unresponsive)
 	cmd.unresponsive_s = 2;
 	cr_assert_eq(guest_run(guest, &cmd, &res, NULL, &err), -ETIMEDOUT);
 	cr_assert(strstr(err.msg, "guest unresponsive") != NULL, "%s", err.msg);
-	cr_assert_lt(clock_seconds_since(start), 8.0);
+	cr_assert_lt(clock_seconds_since(start), 15.0);
 	cr_assert_eq(guest_ping(guest, deadline_in_ms(300), NULL, &err), -ETIMEDOUT);
 	kill(pid, SIGCONT);
 	cr_assert(guest_ping(guest, deadline_in_s(10), NULL, &err) == 0, "%s", err.msg);
