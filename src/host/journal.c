@@ -82,7 +82,7 @@ static int read_records(int fd, struct records *rs, uint64_t *last_seq, struct e
 	int r = lseek(fd, 0, SEEK_SET) < 0 ? -errno : fd_read_all(fd, JOURNAL_CAP, &text, NULL);
 
 	*last_seq = 0;
-	for (const char *p = text; r == 0 && *p != '\0';) {
+	for (const char *p = text; r == 0 && p != NULL && *p != '\0';) {
 		size_t len = strcspn(p, "\n");
 
 		r = read_line(rs, p, len, last_seq);

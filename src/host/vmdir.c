@@ -190,7 +190,7 @@ int vmdir_open(const struct host *host, const char *name, struct vmdir *ret, str
 	const char *full = NULL;
 	int r = match_name(host, name, &full, &names, err);
 
-	if (r == 0)
+	if (r == 0 && full != NULL)
 		r = fill(host, full, &vd, err);
 	if (r < 0) {
 		vmdir_done(&vd);

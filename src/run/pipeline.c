@@ -115,12 +115,28 @@ static int make_ids(struct run *r, struct error *err)
 	return 0;
 }
 
+/* The guardian and `bmvm ssh` have other current folders. What is not there is told by its user. */
+static void make_paths_absolute(struct config *cfg)
+{
+	char **const paths[] = { &cfg->ssh_key, &cfg->firmware_code, &cfg->firmware_vars };
+
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+		char *absolute = *paths[i] != NULL ? realpath(*paths[i], NULL) : NULL;
+
+		if (absolute == NULL)
+			continue;
+		free(*paths[i]);
+		*paths[i] = absolute;
+	}
+}
+
 int stage_validate(struct run *r, struct error *err)
 {
 	struct config *cfg = &r->o->cfg;
 	uint64_t disk = 0;
 	int ret = config_check_available(cfg, err);
 
+	make_paths_absolute(cfg);
 	if (ret == 0)
 		ret = host_open(&r->host, "", err);
 	if (ret == 0 && !r->o->dry_run)

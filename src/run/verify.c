@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -72,52 +73,82 @@ static void check_folder(const struct machine *m, struct json_object *list)
 		differs(list, m->spec->vd->data_path, "absent", "present");
 }
 
-/* Lines of /proc/net/tcp: " sl local_address rem_address st ... uid ..."; st 0A is LISTEN. */
-static void check_port(const struct machine *m, struct json_object *list)
+#define FIELDS_MAX 12
+
+/* Splits a line of a /proc table in place; missing fields are "". */
+static void split(char *line, char *fields[FIELDS_MAX])
 {
-	AUTO_FREE char *text = NULL;
+	static char none[] = "";
 	char *save = NULL;
-	uid_t uid = m->uid != 0 ? m->uid : m->spec->host->uid;
 
-	if (m->port == 0 ||
-	    file_read_at(m->spec->host->proc_fd, "net/tcp", PROC_FILE_CAP, &text, NULL, NULL) < 0)
-		return;
-	for (char *line = strtok_r(text, "\n", &save); line != NULL;
-	     line = strtok_r(NULL, "\n", &save)) {
-		unsigned int address = 0, port = 0, state = 0, owner = 0;
-		char found[64];
-
-		if (sscanf(line, " %*u: %8x:%4x %*8x:%*4x %2x %*x:%*x %*x:%*x %*x %u", &address,
-			   &port, &state, &owner) != 4 ||
-		    state != 0x0a || port != m->port || owner != uid)
-			continue;
-		(void)snprintf(found, sizeof(found), "port %u is listened on by uid %u", port,
-			       owner);
-		differs(list, "SSH port", "closed", found);
+	for (size_t i = 0; i < FIELDS_MAX; i++) {
+		fields[i] = strtok_r(i == 0 ? line : NULL, " ", &save);
+		if (fields[i] == NULL)
+			fields[i] = none;
 	}
 }
 
+/* The number behind the last colon: "0100007F:1F90" is 0x1f90, "fe:00:1234" is 1234. */
+static unsigned long long after_colon(const char *field, int base)
+{
+	const char *colon = strrchr(field, ':');
+
+	return colon == NULL ? 0 : strtoull(colon + 1, NULL, base);
+}
+
+/* "sl local_address rem_address st tx:rx tr:when retrnsmt uid ..."; st 0A is LISTEN. */
+static void check_port_line(const struct machine *m, char *line, struct json_object *list)
+{
+	uid_t uid = m->uid != 0 ? m->uid : m->spec->host->uid;
+	char *fields[FIELDS_MAX];
+	char found[64];
+
+	split(line, fields);
+	if (strcmp(fields[3], "0A") != 0 || after_colon(fields[1], 16) != m->port ||
+	    strtoul(fields[7], NULL, 10) != uid)
+		return;
+	(void)snprintf(found, sizeof(found), "port %u is listened on by uid %u", m->port, uid);
+	differs(list, "SSH port", "closed", found);
+}
+
 /*
- * Lines of /proc/locks: "1: FLOCK  ADVISORY  READ 4711 fe:00:1234 0 EOF". Only the shared lock that
- * keeps an image from being removed can be told to be ours; QEMU's own end with its process.
+ * "1: FLOCK ADVISORY READ 4711 fe:00:1234 0 EOF". Only the shared lock that keeps an image from
+ * being removed can be told to be ours; QEMU's own end with its process.
  */
-static void check_locks(const struct machine *m, struct json_object *list)
+static void check_lock_line(const struct machine *m, char *line, struct json_object *list)
 {
 	const struct image_file *disk = &m->spec->image->chain[0];
+	char *fields[FIELDS_MAX];
+
+	split(line, fields);
+	if (strcmp(fields[1], "FLOCK") == 0 && strtol(fields[4], NULL, 10) == getpid() &&
+	    after_colon(fields[5], 10) == disk->id.ino)
+		differs(list, disk->path, "no lock of this VM", "still locked");
+}
+
+static void check_lines(const struct machine *m, const char *file, struct json_object *list,
+			void (*check)(const struct machine *m, char *line,
+				      struct json_object *list))
+{
 	AUTO_FREE char *text = NULL;
 	char *save = NULL;
 
-	if (file_read_at(m->spec->host->proc_fd, "locks", PROC_FILE_CAP, &text, NULL, NULL) < 0)
+	if (file_read_at(m->spec->host->proc_fd, file, PROC_FILE_CAP, &text, NULL, NULL) < 0)
 		return;
 	for (char *line = strtok_r(text, "\n", &save); line != NULL;
-	     line = strtok_r(NULL, "\n", &save)) {
-		unsigned long long inode = 0;
-		int pid = 0;
+	     line = strtok_r(NULL, "\n", &save))
+		check(m, line, list);
+}
 
-		if (sscanf(line, "%*s FLOCK %*s %*s %d %*x:%*x:%llu", &pid, &inode) == 2 &&
-		    pid == getpid() && inode == disk->id.ino)
-			differs(list, disk->path, "no lock of this VM", "still locked");
-	}
+static void check_port(const struct machine *m, struct json_object *list)
+{
+	if (m->port != 0)
+		check_lines(m, "net/tcp", list, check_port_line);
+}
+
+static void check_locks(const struct machine *m, struct json_object *list)
+{
+	check_lines(m, "locks", list, check_lock_line);
 }
 
 static void check_mounts(const struct machine *m, struct json_object *list)
