@@ -79,6 +79,7 @@ static const struct {
 	{ "\"hypervisor\": true", ".hypervisor: must be \"kvm\"" },
 	{ "\"firmware\": \"efi\"", ".firmware: must be \"bios\", \"uefi\" or an object" },
 	{ "\"firmware\": {}", ".firmware: \"code\" is required" },
+	{ "\"firmware\": {\"code\": \"/c.fd\"}", ".firmware: \"vars\" is required" },
 	{ "\"firmware\": {\"code\": 1}", ".firmware.code: must be a string" },
 	{ "\"cleanup\": {\"mode\": \"keep\"}",
 	  ".cleanup.mode: must be \"destroy\", \"preserve\" or" },
