@@ -1,6 +1,41 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# HEAD COMMENT TO COME
+# mmdebstrap customize hook of the bmvm guest image: turns a fresh Debian tree into a disk that boots
+# by direct kernel start and by UEFI firmware alone. Runs on the host ($1: the tree), as root or as the root of
+# a user namespace; needs no loop device and mounts nothing outside its own mount namespace. bmvm embeds
+# this text and setup-hook.sh and runs, in the folder that is to receive the image, stdin /dev/null:
+#
+#   mmdebstrap --mode=root|unshare --variant=minbase --format=null --skip=cleanup,check/signed-by
+#     --aptopt='Acquire::Languages "none"' --aptopt='APT::Install-Recommends "false"'
+#     --dpkgopt=path-exclude=/usr/share/{man,doc,locale,info}/*      (one option each)
+#     --dpkgopt=path-include=/usr/share/doc/*/copyright
+#     --include=PACKAGES
+#     --setup-hook='exec sh -euc "$BMVM_SETUP_HOOK" setup "$1"'
+#     --customize-hook='exec sh -euc "$BMVM_CUSTOMIZE_HOOK" customize "$1"'
+#     --customize-hook='download /bmvm-out/F F'     (F: disk.qcow2 vmlinux initrd.img cmdline)
+#     SUITE /dev/null -
+#
+# Packages: systemd-sysv systemd-resolved udev dbus openssh-server openssh-sftp-server cloud-init sudo iproute2
+#   ca-certificates procps kmod fdisk e2fsprogs initramfs-tools zstd xz-utils linux-image-amd64
+#   systemd-boot-efi; docker.io for a guest with Docker.
+# Environment: BMVM_SETUP_HOOK, BMVM_CUSTOMIZE_HOOK (the two texts), BMVM_SUITE, TMPDIR (a folder that a user
+#   namespace may enter, with 4 GiB free), INITRD=No (the initramfs is made once, here, not by each
+#   package), SOURCE_DATE_EPOCH; BMVM_ROOT_SIZE: size of the root file system, 8G (it grows at boot).
+# Host packages: mmdebstrap dosfstools mtools e2fsprogs fdisk qemu-utils util-linux; uidmap without root.
+# Outputs: disk.qcow2 (GPT: ESP with systemd-boot, then the ext4 root), and for a direct boot vmlinux (the
+#   uncompressed kernel: QEMU enters it by PVH), initrd.img, cmdline (one line, what -append needs).
+#
+# The guest takes its identity from a disk labelled CIDATA (vfat or ISO 9660), folder bmvm-seed. Each
+# file is optional, plain data, and of one line unless said; none of it is run:
+#   hostname              machine-id (32 lower-case hex digits)
+#   hosts                 all of /etc/hosts; absent: made from the host name
+#   user                  who logs in, root when absent; made with passwordless sudo where missing
+#   authorized_keys       of that user, any number of lines
+#   ssh_host_ed25519_key  the guest's host key, OpenSSH format; with it ssh_host_ed25519_key.pub
+# cloud-init runs only when the same disk holds meta-data (NoCloud) and the kernel line lacks
+# cloud-init=disabled; it then keeps the host key and the root login. In the guest,
+# /usr/local/lib/bmvm/boot-file kernel|initrd|cmdline writes what a direct boot of its present system
+# needs to stdout; a new kernel or initramfs is copied to the ESP by itself.
 set -eu
 
 root=$1
@@ -15,7 +50,9 @@ root_uuid=6d766d62-0003-4000-8000-000000000003
 esp_volume=6D766D62
 kernel_line="root=PARTUUID=$root_partuuid rootfstype=ext4 rw"
 kernel_line="$kernel_line rootflags=noatime,noinit_itable,errors=remount-ro fsck.mode=skip"
-kernel_line="$kernel_line console=ttyS0 loglevel=6 systemd.show_status=auto panic=-1 lsm=landlock,yama,bpf audit=0 cryptomgr.notests"
+# No MAC system: Docker works without profiles. The kernel's first words show that it lives.
+kernel_line="$kernel_line console=ttyS0 loglevel=6 systemd.show_status=auto panic=-1"
+kernel_line="$kernel_line lsm=landlock,yama,bpf audit=0 cryptomgr.notests"
 
 die() {
 	echo "bmvm-image: $*" >&2
@@ -196,7 +233,7 @@ END
 [Unit]
 Description=SSH host key where no seed brought one
 ConditionPathExists=!/etc/ssh/ssh_host_ed25519_key
-After=bmvm-seed.service cloud-init.service
+After=bmvm-seed.service cloud-init.service cloud-init-network.service
 Before=ssh.service
 
 [Service]
@@ -339,7 +376,7 @@ prereqs)
 esac
 . /usr/share/initramfs-tools/hook-functions
 manual_add_modules virtio_pci virtio_blk ext4 crc32c_generic crc32c_intel vfat nls_ascii nls_cp437 isofs \
-	virtio_net virtio_rng pvpanic_pci pvpanic_mmio virtio_scsi sd_mod sr_mod ahci nvme
+	virtio_net pvpanic_pci pvpanic_mmio virtio_scsi sd_mod sr_mod ahci nvme
 copy_exec /sbin/blkid /sbin
 mkdir -p "$DESTDIR/usr/local/lib/bmvm"
 cp -p /usr/local/lib/bmvm/seed "$DESTDIR/usr/local/lib/bmvm/seed"
@@ -354,7 +391,7 @@ END
 	put 755 /etc/initramfs-tools/scripts/init-top/bmvm << 'END'
 #!/bin/sh
 [ "${1:-}" != prereqs ] || exit 0
-exec modprobe -aqb virtio_pci virtio_blk ext4 virtio_net virtio_rng pvpanic_pci pvpanic_mmio
+exec modprobe -aqb virtio_pci virtio_blk ext4 virtio_net pvpanic_pci pvpanic_mmio
 END
 	put 755 /etc/initramfs-tools/scripts/local-block/bmvm << 'END'
 #!/bin/sh
@@ -420,7 +457,7 @@ END
 	put 644 /etc/systemd/system/ssh.service << 'END'
 [Unit]
 Description=OpenBSD Secure Shell server
-After=bmvm-seed.service bmvm-grow.service cloud-init.service
+After=bmvm-seed.service bmvm-grow.service cloud-init.service cloud-init-network.service
 
 [Service]
 Type=notify
@@ -479,7 +516,7 @@ trim_units() {
 		modprobe@drm.service modprobe@efi_pstore.service modprobe@dm_mod.service \
 		modprobe@loop.service getty@tty1.service e2scrub_reap.service apt-daily.timer \
 		apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer \
-		systemd-tmpfiles-clean.timer
+		systemd-tmpfiles-clean.timer tmp.mount
 	mkdir -p "$root/etc/tmpfiles.d" "$root/etc/systemd/system-generators"
 	# Without systemd-user-sessions nothing would take /run/nologin away.
 	ln -sfn /dev/null "$root/etc/tmpfiles.d/systemd-nologin.conf"
@@ -509,7 +546,8 @@ After=ssh.service
 Type=oneshot
 RemainAfterExit=yes
 ExecStart=/bin/systemctl start --no-block $late systemd-resolved.service
-ExecStart=/bin/udevadm trigger --action=add --subsystem-match=tty --subsystem-match=cpu --sysname-match=ttyS* --sysname-match=cpu0
+ExecStart=/bin/udevadm trigger --action=add --subsystem-match=tty --subsystem-match=cpu \
+  --sysname-match=ttyS* --sysname-match=cpu0
 ExecStart=-/sbin/modprobe -q ahci
 
 [Install]
@@ -526,7 +564,12 @@ trim_udev() {
 	put 644 /etc/systemd/system/systemd-udev-trigger.service.d/bmvm.conf << 'END'
 [Service]
 ExecStart=
-ExecStart=-udevadm trigger --action=add --prioritized-subsystem=net,block --subsystem-nomatch=tty --subsystem-nomatch=vc --subsystem-nomatch=vtconsole --subsystem-nomatch=mem --subsystem-nomatch=memory --subsystem-nomatch=cpu --subsystem-nomatch=workqueue --subsystem-nomatch=bdi --subsystem-nomatch=acpi --subsystem-nomatch=pnp --subsystem-nomatch=clockevents --subsystem-nomatch=clocksource --subsystem-nomatch=event_source --subsystem-nomatch=machinecheck --subsystem-nomatch=node
+ExecStart=-udevadm trigger --action=add --prioritized-subsystem=net,block \
+  --subsystem-nomatch=tty --subsystem-nomatch=vc --subsystem-nomatch=vtconsole \
+  --subsystem-nomatch=mem --subsystem-nomatch=memory --subsystem-nomatch=cpu \
+  --subsystem-nomatch=workqueue --subsystem-nomatch=bdi --subsystem-nomatch=acpi \
+  --subsystem-nomatch=pnp --subsystem-nomatch=clockevents --subsystem-nomatch=clocksource \
+  --subsystem-nomatch=event_source --subsystem-nomatch=machinecheck --subsystem-nomatch=node
 END
 	put 644 /etc/modprobe.d/bmvm.conf << 'END'
 # Loaded by bmvm-late.service
@@ -568,7 +611,10 @@ clean() {
 	rm -rf "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/*.bin "$root"/var/cache/apt/archives/*.deb \
 		"$root"/var/cache/debconf/*-old "$root"/var/lib/dpkg/*-old "$root"/var/cache/ldconfig/aux-cache \
 		"$root"/var/lib/dbus/machine-id "$root"/var/lib/systemd/random-seed "$root"/tmp/* "$root"/var/tmp/* \
-		"$root/etc/apt/apt.conf.d/00mmdebstrap" "$root/usr/sbin/policy-rc.d"
+		"$root/etc/apt/apt.conf.d/00mmdebstrap" "$root/etc/apt/apt.conf.d/01bmvm-build" \
+		"$root/usr/sbin/policy-rc.d"
+	# Small while building; in the guest apt does what people are used to.
+	sed -i /Install-Recommends/d "$root/etc/apt/apt.conf.d/99mmdebstrap"
 	find "$root/var/log" -type f -delete
 	if [ -e "$root/sbin/start-stop-daemon.REAL" ]; then
 		mv "$root/sbin/start-stop-daemon.REAL" "$root/sbin/start-stop-daemon"
@@ -623,7 +669,7 @@ END
 	dd if="$work/esp.img" of="$disk" bs=1M seek=1 conv=notrunc,sparse status=none
 	dd if="$work/root.img" of="$disk" bs=1M seek=$((esp_mib + 1)) conv=notrunc,sparse status=none
 	rm "$work/esp.img" "$work/root.img"
-	qemu-img convert -f raw -O qcow2 "$disk" "$work/disk.qcow2"
+	qemu-img convert -f raw -O qcow2 -c -o compression_type=zstd "$disk" "$work/disk.qcow2"
 	rm "$disk"
 }
 
