@@ -26,30 +26,30 @@ struct feature {
 	const char *qom_type; /* NULL: answered otherwise */
 };
 
-#define FEATURE(member, type) { #member, offsetof(struct qemu_caps, member), type }
+#define NAME_OF(member) #member, offsetof(struct qemu_caps, member)
 
 static const struct feature features[] = {
-	FEATURE(kvm, "kvm-accel"),
-	FEATURE(tcg, "tcg-accel"),
-	FEATURE(q35, NULL),
-	FEATURE(memfd, "memory-backend-memfd"),
-	FEATURE(vvfat, NULL),
-	FEATURE(net_user, NULL),
-	FEATURE(action, NULL),
-	FEATURE(sandbox, NULL),
-	FEATURE(sandbox_obsolete, NULL),
-	FEATURE(sandbox_elevate, NULL),
-	FEATURE(sandbox_spawn, NULL),
-	FEATURE(sandbox_resource, NULL),
-	FEATURE(vmgenid, "vmgenid"),
-	FEATURE(pvpanic, "pvpanic"),
-	FEATURE(pvpanic_pci, "pvpanic-pci"),
-	FEATURE(virtio_blk, "virtio-blk-pci"),
-	FEATURE(virtio_net, "virtio-net-pci"),
-	FEATURE(virtio_rng, "virtio-rng-pci"),
-	FEATURE(vhost_user_fs, "vhost-user-fs-pci"),
-	FEATURE(virtio_9p, "virtio-9p-pci"),
-	FEATURE(vfio_pci, "vfio-pci"),
+	{ NAME_OF(kvm), "kvm-accel" },
+	{ NAME_OF(tcg), "tcg-accel" },
+	{ NAME_OF(q35), NULL },
+	{ NAME_OF(memfd), "memory-backend-memfd" },
+	{ NAME_OF(vvfat), NULL },
+	{ NAME_OF(net_user), NULL },
+	{ NAME_OF(action), NULL },
+	{ NAME_OF(sandbox), NULL },
+	{ NAME_OF(sandbox_obsolete), NULL },
+	{ NAME_OF(sandbox_elevate), NULL },
+	{ NAME_OF(sandbox_spawn), NULL },
+	{ NAME_OF(sandbox_resource), NULL },
+	{ NAME_OF(vmgenid), "vmgenid" },
+	{ NAME_OF(pvpanic), "pvpanic" },
+	{ NAME_OF(pvpanic_pci), "pvpanic-pci" },
+	{ NAME_OF(virtio_blk), "virtio-blk-pci" },
+	{ NAME_OF(virtio_net), "virtio-net-pci" },
+	{ NAME_OF(virtio_rng), "virtio-rng-pci" },
+	{ NAME_OF(vhost_user_fs), "vhost-user-fs-pci" },
+	{ NAME_OF(virtio_9p), "virtio-9p-pci" },
+	{ NAME_OF(vfio_pci), "vfio-pci" },
 };
 
 static bool *feature_of(struct qemu_caps *c, const struct feature *f)

@@ -57,7 +57,10 @@ struct jail {
 	uint64_t memlock;
 };
 
-#define JAIL_INIT { .seed_fd = -1 }
+#define JAIL_INIT                                                                                  \
+	{                                                                                          \
+		.seed_fd = -1                                                                      \
+	}
 
 /**
  * jail_enter() - Go into the jail; the `prepare` of a struct spawn

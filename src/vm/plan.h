@@ -127,8 +127,10 @@ struct vm_plan {
 };
 
 #define VM_PLAN_INIT                                                                               \
-	{ .disk = { .fd = -1 }, .firmware_code_fd = -1, .firmware_vars_fd = -1, .seed_fd = -1,     \
-	  .qmp_fd = -1, .serial_fd = -1 }
+	{                                                                                          \
+		.disk = { .fd = -1 }, .firmware_code_fd = -1, .firmware_vars_fd = -1,              \
+		.seed_fd = -1, .qmp_fd = -1, .serial_fd = -1                                       \
+	}
 
 /**
  * vm_fds_add() - Give a descriptor of ours a number in QEMU

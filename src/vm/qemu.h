@@ -85,7 +85,10 @@ struct qemu {
 	int status;
 };
 
-#define QEMU_INIT { .process = PROCESS_INIT, .stderr_fd = -1, .epoll_fd = -1 }
+#define QEMU_INIT                                                                                  \
+	{                                                                                          \
+		.process = PROCESS_INIT, .stderr_fd = -1, .epoll_fd = -1                           \
+	}
 
 /**
  * qemu_spawn() - Fork the process, held before exec

@@ -51,7 +51,10 @@ struct serial {
 	size_t n_pending;
 };
 
-#define SERIAL_INIT { .log_fd = -1, .guest_fd = -1, .epoll_fd = -1 }
+#define SERIAL_INIT                                                                                \
+	{                                                                                          \
+		.log_fd = -1, .guest_fd = -1, .epoll_fd = -1                                       \
+	}
 
 /**
  * serial_open() - Start the relay

@@ -54,7 +54,10 @@ struct virtiofsd {
 	struct tail output;
 };
 
-#define VIRTIOFSD_INIT { .process = PROCESS_INIT, .client_fd = -1, .stderr_fd = -1 }
+#define VIRTIOFSD_INIT                                                                             \
+	{                                                                                          \
+		.process = PROCESS_INIT, .client_fd = -1, .stderr_fd = -1                          \
+	}
 
 /**
  * virtiofsd_spawn() - Fork a server, held before exec

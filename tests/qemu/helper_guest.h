@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A guest of 143 bytes for tests of src/vm: no disk, no operating system, up in a tenth of a second
- * under software emulation. It says GUEST_HELLO on its serial port, then echoes what it is sent there,
- * but 'p' makes it panic (pvpanic), 'r' reset, 's' switch itself off; the power button does, too.
+ * under software emulation. It says GUEST_HELLO on its serial port, then echoes what it is sent
+ * there, but 'p' makes it panic (pvpanic), 'r' reset, 's' switch itself off; the power button does,
+ * too.
  */
 #ifndef BMVM_TESTS_HELPER_GUEST_H
 #define BMVM_TESTS_HELPER_GUEST_H
