@@ -49,11 +49,27 @@ char *guardian_last_serial(struct guardian *g)
 	return text;
 }
 
+/* A panic's last words may still be on their way when QEMU is gone already. */
+static void drain_serial(struct guardian *g)
+{
+	uint64_t seen;
+
+	if (g->machine.serial.guest_fd < 0)
+		return;
+	do {
+		seen = serial_seen(&g->machine.serial);
+		if (serial_process(&g->machine.serial) == 1)
+			return;
+	} while (serial_seen(&g->machine.serial) != seen);
+}
+
 static void tell_gone(struct guardian *g, const char *text)
 {
-	AUTO_FREE char *serial = guardian_last_serial(g);
+	AUTO_FREE char *serial = NULL;
 	struct json_object *o = json_new_object();
 
+	drain_serial(g);
+	serial = guardian_last_serial(g);
 	json_add_str(o, "event", "gone");
 	json_add_str(o, "text", text);
 	json_add_str(o, "serial", serial);

@@ -100,10 +100,12 @@ static int give_readable(struct machine *m, struct machine_plan *mp, const char 
 /* cloud-init stays off where our own seed service does the same in a tenth of the time. */
 int machine_plan_append(const struct image *image, struct machine_plan *mp, struct error *err)
 {
-	bool fast = image->seed == IMAGE_SEED_BMVM;
+	/* an emulated CPU on a busy host misses the kernel's test of the timer interrupt */
+	bool slow = mp->plan.accel == VM_ACCEL_TCG;
+	bool fast_seed = image->seed == IMAGE_SEED_BMVM;
 
-	if (asprintf(&mp->append, "%s%s", image->append != NULL ? image->append : "console=ttyS0",
-		     fast ? " cloud-init=disabled" : "") < 0) {
+	if (asprintf(&mp->append, "%s%s%s", image->append != NULL ? image->append : "console=ttyS0",
+		     fast_seed ? " cloud-init=disabled" : "", slow ? " no_timer_check" : "") < 0) {
 		mp->append = NULL;
 		return error_set(err, ENOMEM, "out of memory");
 	}
