@@ -307,12 +307,15 @@ static int check_import(struct import_args *a, const struct cli_rest *rest, stru
 		return error_set(
 			err, EINVAL,
 			"image import: --cloud-init and --no-cloud-init exclude each other");
+	if (a->what.kernel == NULL && (a->what.initrd != NULL || a->what.append != NULL))
+		return error_set(err, EINVAL, "image import: --%s needs --kernel",
+				 a->what.initrd != NULL ? "initrd" : "append");
 	a->what.file = rest->v[0];
 	if (a->cloud_init)
 		a->what.seed = IMAGE_SEED_NOCLOUD;
 	if (a->no_cloud_init)
 		a->what.seed = IMAGE_SEED_NONE;
-	return 0;
+	return a->what.name == NULL ? 0 : store_name_check(a->what.name, err);
 }
 
 int image_cmd_import(const struct host *host, int argc, char **argv)
@@ -333,8 +336,6 @@ int image_cmd_import(const struct host *host, int argc, char **argv)
 	if (r == 0)
 		r = image_import(host, &a.what, &err);
 	image_making_end(&making, r);
-	if (r == -EINVAL)
-		return cli_fail(&err, EXIT_CODE_USAGE);
 	return r < 0 ? cli_fail(&err, EXIT_CODE_FAILED) : EXIT_CODE_OK;
 }
 

@@ -78,6 +78,7 @@ int draft_add_scratch(const struct draft *draft, char **ret_path, struct error *
 {
 	const char *base = getenv("TMPDIR");
 	AUTO_FREE char *path = NULL;
+	mode_t mode;
 	int r;
 
 	if (base == NULL || base[0] != '/')
@@ -90,7 +91,9 @@ int draft_add_scratch(const struct draft *draft, char **ret_path, struct error *
 	r = file_write_atomic_at(draft->fd, SCRATCH_FILE, path, strlen(path), 0600, err);
 	if (r < 0)
 		return r;
-	if (mkdir(path, 0711) < 0 || chmod(path, 0711) < 0)
+	/* the ids of a user namespace are nobody's here: like /tmp, but not to be listed */
+	mode = geteuid() == 0 ? 0711 : 01733;
+	if (mkdir(path, 0700) < 0 || chmod(path, mode) < 0)
 		return error_errno(err, "make folder %s", path);
 	*ret_path = TAKE_PTR(path);
 	return 0;

@@ -36,7 +36,7 @@ int draft_begin(const struct host *host, struct draft *ret, struct error *err);
 
 /**
  * draft_add_scratch() - A folder for intermediate files, removed with the draft
- * @ret_path: owned by the caller; mode 0711, below TMPDIR or /var/tmp
+ * @ret_path: owned by the caller; below TMPDIR or /var/tmp; without root others may write into it
  *
  * It lies outside the user's own folders, because the user ids of a user namespace cannot enter
  * those. Its path is written into the draft before it is made, so that a later sweep finds it.

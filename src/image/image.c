@@ -204,6 +204,10 @@ static int override(struct image *image, const struct config *cfg, struct error 
 		r = override_file(&image->initrd, cfg->initrd, "initrd", err);
 	if (r < 0)
 		return r;
+	if (image->kernel.path == NULL && image->dir == NULL)
+		r = probe_check_boots(&image->chain[0], err);
+	if (r < 0)
+		return r;
 	if (image->kernel.path == NULL && (cfg->initrd != NULL || cfg->append != NULL))
 		return error_set(err, EINVAL, "%s needs a kernel, and image %s has none",
 				 cfg->initrd != NULL ? "initrd" : "append", image->name);

@@ -173,6 +173,8 @@ int image_import(const struct host *host, const struct image_import *what, struc
 	r = draft_name_free(host, name, what->replace, err);
 	if (r == 0)
 		r = probe_disk(what->file, &probe, err);
+	if (r == 0 && what->kernel == NULL)
+		r = probe_check_boots(&probe.chain[0], err);
 	if (r != 0)
 		return r;
 	if (probe.n_chain > 1)

@@ -2,6 +2,7 @@
 #include "image/probe.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 
 #define INFO_TIMEOUT_S 30
 #define INFO_CAP       ((size_t)4 << 20)
+#define SECTOR         512
 
 /* Where the chain goes on. */
 struct next {
@@ -198,6 +200,26 @@ int probe_disk(const char *path, struct probe *ret, struct error *err)
 	}
 	*ret = TAKE(probe, ((struct probe){ .chain = NULL }));
 	return 0;
+}
+
+int probe_check_boots(const struct image_file *disk, struct error *err)
+{
+	static const unsigned char signature[] = { 0x55, 0xaa };
+	AUTO_CLOSE int fd = -1;
+	unsigned char sector[SECTOR];
+	int r;
+
+	if (strcmp(disk->format, "raw") != 0)
+		return 0;
+	fd = open(disk->path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return error_errno(err, "open %s", disk->path);
+	if (pread(fd, sector, sizeof(sector), 0) == (ssize_t)sizeof(sector) &&
+	    memcmp(sector + SECTOR - sizeof(signature), signature, sizeof(signature)) == 0)
+		return 0;
+	r = error_set(err, EINVAL, "%s is no disk that boots: it has no partition table",
+		      disk->path);
+	return error_hint(err, r, "a disk with a file system alone needs a kernel beside it");
 }
 
 void probe_done(struct probe *probe)

@@ -37,6 +37,15 @@ struct probe {
  */
 int probe_disk(const char *path, struct probe *ret, struct error *err);
 
+/**
+ * probe_check_boots() - Refuse a raw file that holds nothing to boot from
+ * @disk: a qcow2 disk always passes, it is not looked into
+ *
+ * Any file passes for a raw disk; without a kernel beside it, it must begin with a partition table
+ * or boot sector. Return: 0; -EINVAL; the errno of reading.
+ */
+int probe_check_boots(const struct image_file *disk, struct error *err);
+
 /** probe_done() - Free; accepts a zeroed struct. */
 void probe_done(struct probe *probe);
 

@@ -21,34 +21,35 @@
 /* A kernel setting that forbids user namespaces to ordinary users when it has this value. */
 struct setting {
 	const char *path; /* in /proc */
+	const char *name;
 	const char *forbids;
-	const char *fix;
+	const char *allows;
 };
 
 static const struct setting settings[] = {
-	{ "sys/kernel/unprivileged_userns_clone", "0",
-	  "sysctl -w kernel.unprivileged_userns_clone=1" },
-	{ "sys/user/max_user_namespaces", "0", "sysctl -w user.max_user_namespaces=15000" },
-	{ "sys/kernel/apparmor_restrict_unprivileged_userns", "1",
-	  "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0" },
+	{ "sys/kernel/unprivileged_userns_clone", "kernel.unprivileged_userns_clone", "0", "1" },
+	{ "sys/user/max_user_namespaces", "user.max_user_namespaces", "0", "15000" },
+	{ "sys/kernel/apparmor_restrict_unprivileged_userns",
+	  "kernel.apparmor_restrict_unprivileged_userns", "1", "0" },
 };
 
 static int check_settings(int proc_fd, struct error *err)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
+		const struct setting *s = &settings[i];
 		AUTO_FREE char *value = NULL;
 		int r;
 
-		if (file_read_at(proc_fd, settings[i].path, 64, &value, NULL, NULL) < 0)
+		if (file_read_at(proc_fd, s->path, 64, &value, NULL, NULL) < 0)
 			continue;
 		value[strcspn(value, "\n")] = '\0';
-		if (strcmp(value, settings[i].forbids) != 0)
+		if (strcmp(value, s->forbids) != 0)
 			continue;
 		r = error_set(err, EPERM,
 			      "building an image without root needs user namespaces, which "
-			      "/proc/%s forbids",
-			      settings[i].path);
-		return error_hint(err, r, "as root: %s", settings[i].fix);
+			      "%s=%s forbids",
+			      s->name, value);
+		return error_hint(err, r, "as root: sysctl -w %s=%s", s->name, s->allows);
 	}
 	return 0;
 }

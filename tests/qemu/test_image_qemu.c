@@ -332,6 +332,13 @@ Test(image_qemu, import_copies_and_flattens)
 	cr_expect(eq(int, image_import(&host, &what, &err), -EEXIST));
 }
 
+static void put_boot_signature(const char *name)
+{
+	AUTO_CLOSE int fd = open(in(name), O_WRONLY);
+
+	cr_assert(pwrite(fd, "\x55\xaa", 2, 510) == 2);
+}
+
 Test(image_qemu, import_of_a_raw_disk)
 {
 	struct error err = ERROR_INIT;
@@ -340,6 +347,9 @@ Test(image_qemu, import_of_a_raw_disk)
 
 	put("plain.img", "raw bytes");
 	cr_assert(truncate(in("plain.img"), 4 * (off_t)MIB) == 0);
+	cr_expect(eq(int, image_import(&host, &what, &err), -EINVAL));
+	cr_expect(strstr(err.msg, "partition table") != NULL, "%s", err.msg);
+	put_boot_signature("plain.img");
 	cr_assert(image_import(&host, &what, &err) == 0, "%s", err.msg);
 	cr_assert(image_load(&host, "plain", &image, &err) == 0, "%s", err.msg);
 	cr_expect(eq(u64, image.virtual_size, 4 * MIB));
@@ -424,6 +434,7 @@ Test(image_qemu, an_import_killed_at_any_moment_leaves_all_or_nothing)
 	memset(piece, 'x', sizeof(piece));
 	for (int i = 0; i < 64; i++)
 		cr_assert(fd_write_all(fd, piece, sizeof(piece)) == 0);
+	put_boot_signature("big.raw");
 	for (unsigned int ms = 1; ms < 400; ms = ms * 2 + 3) {
 		import_and_die(disk, ms);
 		/* qemu-img dies with its parent, but not in the same instant */
