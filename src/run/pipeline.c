@@ -234,6 +234,7 @@ int stage_create(struct run *r, struct error *err)
 	ret = front_start_guardian(&r->front, &r->spec, err);
 	if (ret < 0)
 		return ret;
+	front_stage(&r->front, "validate", r->validate_s);
 	return front_request(&r->front, "create", NULL, deadline_in_s(CREATE_SECONDS), NULL, err);
 }
 
@@ -452,7 +453,12 @@ static void on_begin(struct run *r, const struct stage *stage, size_t index)
 
 static void on_end(struct run *r, const struct stage *stage, bool ok)
 {
-	front_stage(&r->front, stage->name, progress_end(&r->progress, ok));
+	double seconds = progress_end(&r->progress, ok);
+
+	if (r->front.fd < 0)
+		r->validate_s = seconds;
+	else
+		front_stage(&r->front, stage->name, seconds);
 }
 
 static void on_teardown(struct run *r, bool ok)

@@ -32,7 +32,8 @@
  * @ran:       the workload has been started
  * @has_dir:   the VM's run folder has been made
  * @preserved: the VM stays
- * @n_wanted:  stages begun
+ * @n_wanted:   stages begun
+ * @validate_s: of the stage that ends before there is a guardian to tell
  * @unclean:   the host is not as before
  */
 struct run {
@@ -52,6 +53,7 @@ struct run {
 	struct json_object *mounts;
 	struct guest_result result;
 	size_t n_wanted;
+	double validate_s;
 	uint64_t start_ns;
 	char uuid[MACHINE_UUID_SIZE];
 	char machine_id[33];
