@@ -49,7 +49,10 @@ qemu_of() {
 # --- assertions -------------------------------------------------------------------------------------
 
 fail() {
-	echo "FAILED: $*" >&2
+	local i=1
+	while [[ "${BASH_SOURCE[i]}" == */lib.sh ]]; do i=$((i + 1)); done
+	echo "FAILED: ${BASH_SOURCE[i]##*/}:${BASH_LINENO[i - 1]}: $*"
+	trap - ERR
 	exit 1
 }
 
@@ -141,7 +144,7 @@ host_state() {
 		{ read -r name < "$dir/comm" && echo "process $name"; } 2> /dev/null || true
 	done
 	ss -Hlntu | awk '{ print "port", $1, $5 }' | sort
-	cut -d ' ' -f 5 /proc/self/mountinfo | sort | sed 's/^/mount /'
+	mounts | grep -vxFf "$suite_dir/mounts" || true
 	ip -o link | awk '{ print "network", $2 }'
 	find /dev -path /dev/pts -prune -o -printf 'device %p %m %U\n' | sort
 	find /run/bmvm/vms /var/lib/bmvm/vms -mindepth 1 -maxdepth 1 -printf 'vm %p\n' 2> /dev/null | sort
@@ -150,6 +153,11 @@ host_state() {
 	[ ! -e /run/bmvm/ledger.json ] || jq -c '.entries | paths(scalars)' /run/bmvm/ledger.json | sed 's/^/held /'
 	find /var/lib/bmvm/images -mindepth 1 -printf 'image %p %s %m %T@\n' | sort
 	our_locks
+}
+
+# mounts: those there at the beginning are the machine's, and may go away with it.
+mounts() {
+	awk '{ print "mount", $5 }' /proc/self/mountinfo
 }
 
 # our_locks: locks on files of the two folders, whoever holds them.
