@@ -199,6 +199,8 @@ int front_request(struct front *f, const char *what, struct json_object *args, u
 	while (f->reply == NULL || json_u64_or(f->reply, "id", 0) != id) {
 		(void)json_object_put(TAKE_PTR(f->reply));
 		r = wait_once(f, deadline_ns, err);
+		if (r == 0 && f->reply == NULL && deadline_poll_ms(deadline_ns) == 0)
+			r = error_set(err, ETIMEDOUT, "the guardian does not answer");
 		if (r < 0)
 			return r;
 	}

@@ -82,6 +82,9 @@ struct watchset front_watchset(struct front *f);
 int front_request(struct front *f, const char *what, struct json_object *args, uint64_t deadline_ns,
 		  struct json_object **ret, struct error *err);
 
+/** front_pause() - Wait until a deadline, served as every wait. Return: 0; as front_request(). */
+int front_pause(struct front *f, uint64_t deadline_ns, struct error *err);
+
 /** front_note() - A member for the receipt; @value is taken. Failures do not matter. */
 void front_note(struct front *f, const char *key, struct json_object *value);
 

@@ -10,6 +10,7 @@
  *   front -> guardian   {"id":N,"do":WHAT, ...}
  *     create            VM folder, overlay, seed
  *     start             QEMU up to the SSH port; {"port","mounts":[{"tag","kind"}],...}
+ *     reset             forget a start that failed, so that it can be asked for again
  *     stage             {"name","seconds"}: to be kept for the receipt, no answer
  *     note              {"key":..., "value":...}: a member of the receipt, no answer
  *     serial            {"lines"}: the last lines of the guest's serial port

@@ -70,6 +70,18 @@ static int do_start(struct guardian *g, struct json_object *reply, struct error 
 	return 0;
 }
 
+static int do_reset(struct guardian *g, struct json_object *reply, struct error *err)
+{
+	int r = machine_reset(&g->machine, err);
+
+	(void)reply;
+	(void)guardian_watchset(g); /* the serial port is gone again */
+	g->gone = false;
+	json_object_object_del(g->receipt, "vm_ended");
+	json_object_object_del(g->receipt, "serial");
+	return r;
+}
+
 static int do_serial(struct guardian *g, struct json_object *reply, struct error *err)
 {
 	AUTO_FREE char *text = guardian_last_serial(g);
@@ -119,8 +131,7 @@ static void write_receipt(struct guardian *g, struct json_object *differences)
 	clock_iso(now);
 	json_add_str(g->receipt, "ended", now);
 	for (size_t i = 0; i < g->machine.arguments.n; i++)
-		(void)json_object_array_add(argv,
-					    json_new_string(g->machine.arguments.v[i]));
+		(void)json_object_array_add(argv, json_new_string(g->machine.arguments.v[i]));
 	json_add(g->receipt, "qemu_arguments", argv);
 	json_add(g->receipt, "times", json_object_get(g->machine.times));
 	json_add(g->receipt, "stages", json_object_get(g->stages));
@@ -194,9 +205,9 @@ static const struct request {
 	const char *name;
 	int (*serve)(struct guardian *g, struct json_object *reply, struct error *err);
 } requests[] = {
-	{ "create", do_create },     { "start", do_start }, { "serial", do_serial },
-	{ "stop", do_stop },         { "undo", do_undo },   { "finish", do_finish },
-	{ "preserve", do_preserve },
+	{ "create", do_create }, { "reset", do_reset },       { "start", do_start },
+	{ "serial", do_serial }, { "stop", do_stop },         { "undo", do_undo },
+	{ "finish", do_finish }, { "preserve", do_preserve },
 };
 
 static void note_stage(struct guardian *g, struct json_object *message)

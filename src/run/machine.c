@@ -317,12 +317,38 @@ int machine_stop(struct machine *m, bool powerdown, struct error *err)
 	return r;
 }
 
-void machine_close(struct machine *m)
+static void let_go(struct machine *m)
 {
 	serial_done(&m->serial);
 	for (size_t i = 0; i < m->n_held; i++)
 		close_fd(&m->held[i]);
 	m->n_held = 0;
+}
+
+int machine_reset(struct machine *m, struct error *err)
+{
+	int r = machine_stop(m, false, err);
+
+	if (r < 0)
+		return r;
+	qemu_done(&m->qemu);
+	m->qemu = (struct qemu)QEMU_INIT;
+	for (size_t i = 0; i < m->n_servers; i++) {
+		virtiofsd_done(&m->servers[i]);
+		m->servers[i] = (struct virtiofsd)VIRTIOFSD_INIT;
+	}
+	m->n_servers = 0;
+	let_go(m);
+	strv_done(&m->arguments);
+	m->uid = 0;
+	m->started = false;
+	m->first_output_ns = 0;
+	return 0;
+}
+
+void machine_close(struct machine *m)
+{
+	let_go(m);
 	close_fd(&m->data_fd);
 }
 

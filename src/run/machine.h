@@ -126,6 +126,13 @@ int machine_start(struct machine *m, struct watchset watch, struct error *err);
  */
 int machine_stop(struct machine *m, bool powerdown, struct error *err);
 
+/**
+ * machine_reset() - After a failed machine_start(): nothing of it is left, it can be tried again
+ *
+ * Return: 0; -ETIMEDOUT when something does not end.
+ */
+int machine_reset(struct machine *m, struct error *err);
+
 /** machine_close() - Let go of all descriptors, so that nothing of the VM is held when it is
  * undone. */
 void machine_close(struct machine *m);

@@ -266,7 +266,7 @@ static int connect_guest(struct run *r, unsigned short port, struct error *err)
 	return ret;
 }
 
-int stage_start(struct run *r, struct error *err)
+static int start_qemu(struct run *r, size_t unused, struct error *err)
 {
 	AUTO_JSON struct json_object *reply = NULL;
 	struct json_object *mounts = NULL;
@@ -275,11 +275,52 @@ int stage_start(struct run *r, struct error *err)
 	uint64_t bound = deadline_in_s(cfg->timeouts.boot + (cfg->memory >> 30));
 	int ret = front_request(&r->front, "start", NULL, bound, &reply, err);
 
-	if (ret < 0)
+	(void)unused;
+	if (ret < 0) {
+		(void)front_request(&r->front, "reset", NULL, bound, NULL, NULL);
 		return ret;
+	}
 	if (json_get_array(reply, "mounts", &mounts, NULL) == 0)
 		r->mounts = json_object_get(mounts);
-	return connect_guest(r, (unsigned short)json_u64_or(reply, "port", 0), err);
+	r->port = (unsigned short)json_u64_or(reply, "port", 0);
+	return 0;
+}
+
+/* Worth another try: not a signal, the loss of VM or guardian, or what is wrong for good. */
+static bool may_pass(const struct run *r, int ret)
+{
+	return !r->front.lost && !r->front.vm_gone && !r->front.destroyed && r->front.caught == 0 &&
+	       ret != -EINTR && ret != -ECONNRESET && ret != -ENOTSUP && ret != -EINVAL &&
+	       ret != -ENOENT && ret != -EACCES && ret != -EPERM;
+}
+
+/* `retry`: a step that may pass is tried again, each time after a longer pause. */
+static int with_retries(struct run *r, int (*step)(struct run *r, size_t i, struct error *err),
+			size_t i, struct error *err)
+{
+	const struct config *cfg = &r->o->cfg;
+	double pause_s = cfg->retry.delay;
+	int ret = step(r, i, err);
+
+	for (unsigned int n = 1; ret < 0 && n < cfg->retry.tries && may_pass(r, ret); n++) {
+		log_warning("%s; trying again in %.1f s (%u of %u)", err->msg, pause_s, n + 1,
+			    cfg->retry.tries);
+		ret = front_pause(&r->front, deadline_in_ms((uint64_t)(pause_s * 1000)), err);
+		if (ret < 0)
+			return ret;
+		pause_s *= cfg->retry.factor;
+		if (pause_s > cfg->retry.max_delay)
+			pause_s = cfg->retry.max_delay;
+		ret = step(r, i, err);
+	}
+	return ret;
+}
+
+int stage_start(struct run *r, struct error *err)
+{
+	int ret = with_retries(r, start_qemu, 0, err);
+
+	return ret < 0 ? ret : connect_guest(r, r->port, err);
 }
 
 /* ---- prepare: mounts and copies ---- */
@@ -316,20 +357,23 @@ static int mount_one(struct run *r, size_t i, struct error *err)
 		       : 0;
 }
 
-int stage_prepare(struct run *r, struct error *err)
+static int copy_one(struct run *r, size_t i, struct error *err)
 {
 	struct watchset ws = front_watchset(&r->front);
+	const struct copy_in *c = &r->o->copy_in[i];
+	int ret = guest_copy_in(r->guest, c->host, c->guest, DEADLINE_NEVER, &ws, err);
+
+	return ret < 0 ? error_prefix(err, ret, "--copy-in %s:%s", c->host, c->guest) : 0;
+}
+
+int stage_prepare(struct run *r, struct error *err)
+{
 	int ret = 0;
 
 	for (size_t i = 0; i < r->o->cfg.n_mounts && ret == 0; i++)
-		ret = mount_one(r, i, err);
-	for (size_t i = 0; i < r->o->n_copy_in && ret == 0; i++) {
-		const struct copy_in *c = &r->o->copy_in[i];
-
-		ret = guest_copy_in(r->guest, c->host, c->guest, DEADLINE_NEVER, &ws, err);
-		if (ret < 0)
-			ret = error_prefix(err, ret, "--copy-in %s:%s", c->host, c->guest);
-	}
+		ret = with_retries(r, mount_one, i, err);
+	for (size_t i = 0; i < r->o->n_copy_in && ret == 0; i++)
+		ret = with_retries(r, copy_one, i, err);
 	return ret;
 }
 

@@ -27,7 +27,7 @@
  * @keep_disk: the disk is read after the VM's end: orderly shutdown, honoured flushes
  * @guest:     the SSH connection while there is one
  * @mounts:    the guardian's answer about mounts, owned
- * @login_key: private key text for logging in
+ * @port:      of 127.0.0.1, leads to the guest's sshd
  * @result:    of the workload
  * @ran:       the workload has been started
  * @has_dir:   the VM's run folder has been made
@@ -51,6 +51,7 @@ struct run {
 	struct progress progress;
 	struct guest *guest;
 	struct json_object *mounts;
+	unsigned short port;
 	struct guest_result result;
 	size_t n_wanted;
 	double validate_s;
