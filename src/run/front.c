@@ -163,9 +163,16 @@ static int wait_once(struct front *f, uint64_t deadline_ns, struct error *err)
 		if (r < 0)
 			return r;
 	}
-	return deadline_poll_ms(deadline_ns) == 0 && f->reply == NULL
-		       ? error_set(err, ETIMEDOUT, "the guardian does not answer")
-		       : 0;
+	return 0;
+}
+
+int front_pause(struct front *f, uint64_t deadline_ns, struct error *err)
+{
+	int r = 0;
+
+	while (r == 0 && deadline_poll_ms(deadline_ns) != 0)
+		r = wait_once(f, deadline_ns, err);
+	return r;
 }
 
 static int read_reply(struct json_object *reply, struct error *err)
