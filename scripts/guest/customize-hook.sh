@@ -502,6 +502,7 @@ datasource_list: [ NoCloud ]
 ssh_deletekeys: false
 ssh_genkeytypes: [ ed25519 ]
 disable_root: false
+locale: C.UTF-8
 END
 }
 
@@ -607,6 +608,7 @@ END
 clean() {
 	echo bmvm | put 644 /etc/hostname
 	printf '127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n' | put 644 /etc/hosts
+	echo LANG=C.UTF-8 | put 644 /etc/default/locale
 	: > "$root/etc/machine-id"
 	rm -rf "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/*.bin "$root"/var/cache/apt/archives/*.deb \
 		"$root"/var/cache/debconf/*-old "$root"/var/lib/dpkg/*-old "$root"/var/cache/ldconfig/aux-cache \
