@@ -25,7 +25,7 @@
 #define DIGITS     "0123456789"
 #define WORD_MAX   128
 #define OS_RELEASE "/etc/os-release"
-#define NEED_BYTES (UINT64_C(3) << 30)
+#define NEED_BYTES (UINT64_C(4) << 30)
 #define SBIN       "/usr/local/sbin:/usr/sbin:/sbin"
 
 /* ---- what is needed ---- */
@@ -190,6 +190,8 @@ static int make_argv(struct strv *argv, const struct host *host, const struct im
 	add_program(argv, host->is_root);
 	add_words(argv, recipe_options);
 	strv_addf(argv, "--include=%s", include);
+	if (what->docker)
+		strv_add(argv, "--include=" RECIPE_DOCKER_PATTERN);
 	add_words(argv, recipe_hooks);
 	tool_args(argv, suite, "/dev/null", "-", NULL);
 	return strv_error(argv);

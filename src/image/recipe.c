@@ -47,7 +47,7 @@ const char *const recipe_packages[] = {
 	NULL,
 };
 
-const char *const recipe_docker_packages[] = { "docker.io", "apparmor", NULL };
+const char *const recipe_docker_packages[] = { "docker.io", NULL };
 
 const char *const recipe_options[] = {
 	"--variant=minbase",

@@ -29,6 +29,10 @@ struct recipe_program {
 extern const struct recipe_program recipe_programs[];
 extern const size_t n_recipe_programs;
 
+/* Debian 13 has the client apart, older releases have no such package: a pattern may match nothing.
+ */
+#define RECIPE_DOCKER_PATTERN "?name(^docker-cli$)"
+
 /* Packages of every image, and those --docker adds; NULL-terminated. */
 extern const char *const recipe_packages[];
 extern const char *const recipe_docker_packages[];
