@@ -180,8 +180,42 @@ static void add_program(struct strv *argv, bool is_root)
 	strv_add(argv, is_root ? "--mode=root" : "--mode=unshare");
 }
 
+/* In double quotes, as perl's shellwords reads them back. */
+static char *quote(const char *s)
+{
+	char *quoted = malloc(2 * strlen(s) + 3);
+	size_t n = 0;
+
+	if (quoted == NULL)
+		return NULL;
+	quoted[n++] = '"';
+	for (; *s != '\0'; s++) {
+		if (*s == '"' || *s == '\\')
+			quoted[n++] = '\\';
+		quoted[n++] = *s;
+	}
+	quoted[n++] = '"';
+	quoted[n] = '\0';
+	return quoted;
+}
+
+/* mmdebstrap itself, outside of any namespace, writes what the hook left into the draft. */
+static int add_downloads(struct strv *argv, const struct draft *draft)
+{
+	for (size_t i = 0; recipe_outputs[i] != NULL; i++) {
+		AUTO_FREE char *path = path_join(draft->path, recipe_outputs[i]);
+		AUTO_FREE char *quoted = path == NULL ? NULL : quote(path);
+
+		if (quoted == NULL)
+			return -ENOMEM;
+		strv_addf(argv, "--customize-hook=download " RECIPE_OUT "/%s %s", recipe_outputs[i],
+			  quoted);
+	}
+	return 0;
+}
+
 static int make_argv(struct strv *argv, const struct host *host, const struct image_build *what,
-		     const char *suite)
+		     const struct draft *draft, const char *suite)
 {
 	AUTO_FREE char *include = include_list(what);
 
@@ -193,6 +227,8 @@ static int make_argv(struct strv *argv, const struct host *host, const struct im
 	if (what->docker)
 		strv_add(argv, "--include=" RECIPE_DOCKER_PATTERN);
 	add_words(argv, recipe_hooks);
+	if (add_downloads(argv, draft) < 0)
+		return -ENOMEM;
 	tool_args(argv, suite, "/dev/null", "-", NULL);
 	return strv_error(argv);
 }
@@ -266,7 +302,6 @@ static int run_mmdebstrap(const struct host *host, const struct image_build *wha
 	AUTO_FREE char *scratch = NULL;
 	struct follower follower = { .progress = what->progress };
 	struct tool tool = {
-		.dir = draft->path,
 		.line = follow_line,
 		.data = &follower,
 		.watch = what->watch,
@@ -278,8 +313,10 @@ static int run_mmdebstrap(const struct host *host, const struct image_build *wha
 		r = check_space(scratch, err);
 	if (r < 0)
 		return r;
-	if (make_argv(&argv, host, what, suite) < 0 || make_environment(&envp, scratch, suite) < 0)
+	if (make_argv(&argv, host, what, draft, suite) < 0 ||
+	    make_environment(&envp, scratch, suite) < 0)
 		return error_set(err, ENOMEM, "build: out of memory");
+	tool.dir = scratch; /* the ids of a user namespace cannot enter the draft */
 	tool.argv = argv.v;
 	tool.envp = envp.v;
 	return tool_run(&tool, err);

@@ -91,8 +91,8 @@ int draft_add_scratch(const struct draft *draft, char **ret_path, struct error *
 	r = file_write_atomic_at(draft->fd, SCRATCH_FILE, path, strlen(path), 0600, err);
 	if (r < 0)
 		return r;
-	/* the ids of a user namespace are nobody's here: like /tmp, but not to be listed */
-	mode = geteuid() == 0 ? 0711 : 01733;
+	/* the ids of a user namespace are anybody's here */
+	mode = geteuid() == 0 ? 0711 : 01777;
 	if (mkdir(path, 0700) < 0 || chmod(path, mode) < 0)
 		return error_errno(err, "make folder %s", path);
 	*ret_path = TAKE_PTR(path);

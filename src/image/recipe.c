@@ -66,9 +66,9 @@ const char *const recipe_options[] = {
 const char *const recipe_hooks[] = {
 	"--setup-hook=exec sh -euc \"$BMVM_SETUP_HOOK\" setup \"$1\"",
 	"--customize-hook=exec sh -euc \"$BMVM_CUSTOMIZE_HOOK\" customize \"$1\"",
-	"--customize-hook=download /bmvm-out/" RECIPE_DISK " " RECIPE_DISK,
-	"--customize-hook=download /bmvm-out/" RECIPE_KERNEL " " RECIPE_KERNEL,
-	"--customize-hook=download /bmvm-out/" RECIPE_INITRD " " RECIPE_INITRD,
-	"--customize-hook=download /bmvm-out/" RECIPE_CMDLINE " " RECIPE_CMDLINE,
 	NULL,
+};
+
+const char *const recipe_outputs[] = {
+	RECIPE_DISK, RECIPE_KERNEL, RECIPE_INITRD, RECIPE_CMDLINE, NULL,
 };

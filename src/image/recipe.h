@@ -10,7 +10,8 @@
 
 #define RECIPE_SUITE "bookworm" /* on a host that is not Debian */
 
-/* Files the customize hook leaves in the folder /bmvm-out of the new root. */
+/* Files the customize hook leaves in a folder of the new root. */
+#define RECIPE_OUT     "/bmvm-out"
 #define RECIPE_DISK    "disk.qcow2"
 #define RECIPE_KERNEL  "vmlinux"
 #define RECIPE_INITRD  "initrd.img"
@@ -42,5 +43,8 @@ extern const char *const recipe_options[];
 
 /* Its hook options, which run the scripts from the environment; NULL-terminated. */
 extern const char *const recipe_hooks[];
+
+/* The files in RECIPE_OUT; NULL-terminated. */
+extern const char *const recipe_outputs[];
 
 #endif

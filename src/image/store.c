@@ -192,7 +192,7 @@ int store_remove(const struct host *host, const char *name, struct error *err)
 	AUTO_FREE char *dir = NULL;
 	int r = store_find(host, name, &dir, err);
 
-	if (r != 0)
+	if (r != 0 || dir == NULL)
 		return r;
 	if (strncmp(dir, host->images_dir, strlen(host->images_dir)) != 0)
 		return error_set(err, EPERM, "image %s is in %s, which only root can change", name,
