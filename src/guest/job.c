@@ -114,8 +114,8 @@ static void begin_ending(struct job *j, enum ending_step step)
 		return;
 	killer_add(&j->killer, ending_steps[step].sig);
 	j->ending_ns = deadline_in_s(ending_steps[step].wait_s);
-	/* A command that was never seen to start cannot be signalled. */
-	if (j->killer.target == NULL)
+	/* A command still starting gets its signals when it has; a bare login shell never can. */
+	if (j->cmd->argv == NULL)
 		j->ending = ENDING_LOST;
 }
 

@@ -11,18 +11,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/process.h"
 
-#define RUN_SSHD "/run/sshd" /* where sshd started by root wants an empty folder */
+#define RUN_SSHD      "/run/sshd"
+#define RUN_SSHD_MODE 0711
 
 const char *sshd_path(const struct sshd *s, const char *name)
 {
@@ -43,17 +47,52 @@ static void put(const struct sshd *s, const char *name, const char *text)
 		  "%s", err.msg);
 }
 
+/* Below the range from which the kernel takes ports for outgoing connections. */
 static unsigned short free_port(void)
 {
 	struct sockaddr_in addr = { .sin_family = AF_INET };
-	socklen_t len = sizeof(addr);
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	unsigned short port = 0;
 
 	addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	cr_assert(bind(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0);
-	cr_assert(getsockname(fd, (struct sockaddr *)&addr, &len) == 0);
-	close(fd);
-	return ntohs(addr.sin_port);
+	for (int i = 0; i < 100 && port == 0; i++) {
+		AUTO_CLOSE int fd = socket(AF_INET, SOCK_STREAM, 0);
+		unsigned short random;
+
+		cr_assert(getrandom(&random, sizeof(random), 0) == (ssize_t)sizeof(random));
+		random = (unsigned short)(10000 + random % 20000);
+		addr.sin_port = htons(random);
+		if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0)
+			port = random;
+	}
+	cr_assert(port != 0);
+	return port;
+}
+
+/*
+ * sshd started by root wants an empty folder at a fixed place. Where it is missing, the first of
+ * the tests that run at the same time makes it, with a mode that tells, and the last removes it.
+ * They count themselves by a lock on the folder above.
+ */
+static void take_run_sshd(struct sshd *s)
+{
+	if (geteuid() != 0)
+		return;
+	s->lock_fd = open("/run", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	cr_assert(s->lock_fd >= 0 && flock(s->lock_fd, LOCK_SH) == 0);
+	(void)mkdir(RUN_SSHD, RUN_SSHD_MODE);
+}
+
+static void give_run_sshd(struct sshd *s)
+{
+	struct stat st;
+
+	if (s->lock_fd < 0)
+		return;
+	if (flock(s->lock_fd, LOCK_EX | LOCK_NB) == 0 && stat(RUN_SSHD, &st) == 0 &&
+	    (st.st_mode & 07777) == RUN_SSHD_MODE)
+		(void)rmdir(RUN_SSHD);
+	close(s->lock_fd);
+	s->lock_fd = -1;
 }
 
 static void write_files(struct sshd *s)
@@ -81,6 +120,7 @@ void sshd_start(struct sshd *s)
 	pid_t parent = getpid();
 
 	memset(s, 0, sizeof(*s));
+	s->lock_fd = -1;
 	if (program == NULL) {
 		fprintf(stderr, "skipped: no sshd here (package openssh-server)\n");
 		cr_skip_test("no sshd here (package openssh-server)");
@@ -89,8 +129,7 @@ void sshd_start(struct sshd *s)
 	cr_assert(mkdtemp(s->dir) != NULL);
 	s->port = free_port();
 	write_files(s);
-	if (geteuid() == 0)
-		s->made_run_sshd = mkdir(RUN_SSHD, 0755) == 0;
+	take_run_sshd(s);
 	s->pid = fork();
 	cr_assert(s->pid >= 0);
 	if (s->pid == 0) {
@@ -114,9 +153,7 @@ void sshd_stop(struct sshd *s)
 		kill(s->pid, SIGTERM);
 		waitpid(s->pid, NULL, 0);
 	}
-	/* Only if nobody else's sshd started using it meanwhile; a folder in use is not empty. */
-	if (s->made_run_sshd)
-		(void)rmdir(RUN_SSHD);
+	give_run_sshd(s);
 	if (s->dir[0] != '\0')
 		(void)file_remove_tree_at(AT_FDCWD, s->dir, NULL);
 	keypair_done(&s->host);

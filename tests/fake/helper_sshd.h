@@ -4,7 +4,6 @@
 #ifndef HELPER_SSHD_H
 #define HELPER_SSHD_H
 
-#include <stdbool.h>
 #include <sys/types.h>
 
 #include "guest/keys.h"
@@ -14,7 +13,7 @@ struct sshd {
 	pid_t pid;
 	unsigned short port;
 	char dir[64];
-	bool made_run_sshd;
+	int lock_fd;
 	struct keypair host;
 	struct keypair client;
 };
