@@ -20,7 +20,8 @@
 #include "run/recover.h"
 
 #define KEY_CAP       ((size_t)65536)
-#define LOGIN_SECONDS 300 /* an emulated guest on a busy host is slow; Ctrl-C ends the wait sooner */
+/* An emulated guest on a busy host is slow; Ctrl-C ends the wait sooner. */
+#define LOGIN_SECONDS 300
 #define END_SECONDS   3600
 
 static int not_running(const struct vmdir *vd, struct error *err)
