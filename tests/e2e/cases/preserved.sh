@@ -74,6 +74,12 @@ test_interrupt_goes_to_the_command() {
 	ended $front
 	same $code 9
 	has out caught
+	"$BMVM" ssh $vm -- sh -c 'echo ready; exec sleep 300' > out 2> err &
+	front=$!
+	wait_until 60 grep -q ready out
+	kill -INT $front
+	ended $front
+	same $code 130
 }
 
 test_console_through_a_terminal() {

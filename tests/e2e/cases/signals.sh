@@ -42,13 +42,6 @@ test_first_ctrl_c_goes_to_the_command_second_ends_the_run() {
 	signalled INT 130
 }
 
-test_ctrl_c_ends_a_command_that_does_not_mind() {
-	start_vm -- sh -c 'echo ready; exec sleep 300'
-	in_command
-	wait_until 30 grep -q ready out
-	signalled INT 130
-}
-
 test_term_ends_the_run_and_ctrl_c_cannot_skip_the_clean_up() {
 	start_vm --receipt receipt.json -- sh -c 'trap "" INT TERM; echo ready; sleep 300'
 	in_command
