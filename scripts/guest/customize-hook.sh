@@ -315,7 +315,7 @@ payload() {
 kernel() {
 	case $(payload | head -c 4 | od -A n -t x1 | tr -d ' ') in
 	fd377a58) payload | xz -dc --single-stream ;;
-	28b52ffd) payload | zstd -qdc ;;
+	28b52ffd) payload | head -c -4 | zstd -qdc ;; # the kernel build appends the size
 	1f8b*) payload | gzip -qdc ;;
 	*) cat "$image" ;;
 	esac
