@@ -19,7 +19,7 @@
 #include "run/front.h"
 #include "run/recover.h"
 
-#define KEY_CAP       ((size_t)65536)
+#define KEY_CAP ((size_t)65536)
 /* An emulated guest on a busy host is slow; Ctrl-C ends the wait sooner. */
 #define LOGIN_SECONDS 300
 #define END_SECONDS   3600

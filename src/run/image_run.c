@@ -22,6 +22,7 @@
 #define SCRIPT_PATH   "/tmp/bmvm-build-script"
 #define FETCH_SECONDS 600
 #define LOG_LINES     25
+#define PATH_SIZE     4096
 
 /**
  * struct image_job - What is added to a run (run.extra)
@@ -33,8 +34,8 @@ struct image_job {
 	const struct image_run *what;
 	bool shell;
 	bool accepted;
-	char kernel[4096];
-	char initrd[4096];
+	char kernel[PATH_SIZE];
+	char initrd[PATH_SIZE];
 };
 
 /* Runs its arguments as root, whoever logs in. */
@@ -54,14 +55,21 @@ static const char install_packages[] =
 	"fi\n"
 	"echo 'no package manager known here' >&2; exit 1\n";
 
-/* The newest kernel with an initrd beside it, as two lines; nothing when there is none. */
-static const char find_kernel[] =
+/*
+ * What a direct boot of the present system needs: $1 is "kernel" or "initrd". Images built here
+ * know it themselves; elsewhere it is the newest kernel that has an initrd beside it.
+ */
+static const char boot_file[] =
+	"own=/usr/local/lib/bmvm/boot-file\n"
+	"if [ -x \"$own\" ]; then exec \"$own\" \"$1\"; fi\n"
 	"for k in $(ls -1v /boot/vmlinuz-* 2>/dev/null | tail -n 1); do\n"
 	"  v=${k#/boot/vmlinuz-}\n"
 	"  for i in /boot/initrd.img-$v /boot/initramfs-$v.img; do\n"
-	"    if [ -e \"$i\" ]; then printf '%s\\n%s\\n' \"$k\" \"$i\"; exit 0; fi\n"
+	"    [ -e \"$i\" ] || continue\n"
+	"    if [ \"$1\" = kernel ]; then exec cat \"$k\"; else exec cat \"$i\"; fi\n"
 	"  done\n"
-	"done\n";
+	"done\n"
+	"echo 'no kernel with an initrd in /boot' >&2; exit 1\n";
 
 static struct image_job *job_of(const struct run *r)
 {
@@ -187,29 +195,37 @@ static int run_shell(struct run *r, struct error *err)
 
 /* ---- the kernel that the new image will boot ---- */
 
-static int fetch(struct run *r, const char *path, const char *name, char *ret_path,
-		 struct error *err)
+static int fetch(struct run *r, const char *what, char *ret_path, struct error *err)
 {
 	struct watchset ws = front_watchset(&r->front);
 	struct guest_command cmd = GUEST_COMMAND_INIT;
 	struct guest_result result = { .started = false };
-	char copy[4096];
-	char cat[] = "cat", dashes[] = "--";
-	char *const argv[] = { cat, dashes, copy, NULL };
+	AUTO_STRV struct strv argv = STRV_INIT;
 	AUTO_CLOSE int fd = -1;
 	int ret;
 
-	(void)snprintf(copy, sizeof(copy), "%s", path);
-	(void)snprintf(ret_path, 4096, "%.3900s/%s", r->vd.data_path, name);
+	strv_add(&argv, "sh");
+	strv_add(&argv, "-c");
+	strv_add(&argv, as_root);
+	strv_add(&argv, "bmvm");
+	strv_add(&argv, "sh");
+	strv_add(&argv, "-c");
+	strv_add(&argv, boot_file);
+	strv_add(&argv, "bmvm");
+	strv_add(&argv, what);
+	if (strv_error(&argv) < 0)
+		return error_set(err, ENOMEM, "out of memory");
+	(void)snprintf(ret_path, PATH_SIZE, "%.3900s/%s", r->vd.data_path, what);
 	fd = open(ret_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return error_errno(err, "create %s", ret_path);
-	cmd.argv = argv;
+	cmd.argv = argv.v;
 	cmd.stdout_fd = fd;
+	cmd.stderr_fd = STDERR_FILENO;
 	cmd.deadline_ns = deadline_in_s(FETCH_SECONDS);
 	ret = guest_run(r->guest, &cmd, &result, &ws, err);
 	if (ret == 0 && result.exit_code != 0)
-		ret = error_set(err, EIO, "read %s in the guest: exit code %d", path,
+		ret = error_set(err, EIO, "fetch the guest's %s: exit code %d", what,
 				result.exit_code);
 	return ret;
 }
@@ -217,23 +233,12 @@ static int fetch(struct run *r, const char *path, const char *name, char *ret_pa
 static int fetch_kernel(struct run *r, struct error *err)
 {
 	struct image_job *job = job_of(r);
-	struct watchset ws = front_watchset(&r->front);
-	AUTO_FREE char *text = NULL;
-	char *initrd;
 	int ret;
 
 	if (r->image.kernel.path == NULL)
 		return 0;
-	ret = guest_capture(r->guest, find_kernel, NULL, deadline_in_s(60), &text, &ws, err);
-	if (ret < 0 || text[0] == '\0')
-		return ret;
-	initrd = strchr(text, '\n');
-	if (initrd == NULL)
-		return error_set(err, EPROTO, "the guest named no initrd");
-	*initrd++ = '\0';
-	initrd[strcspn(initrd, "\n")] = '\0';
-	ret = fetch(r, text, "kernel", job->kernel, err);
-	return ret < 0 ? ret : fetch(r, initrd, "initrd", job->initrd, err);
+	ret = fetch(r, "kernel", job->kernel, err);
+	return ret < 0 ? ret : fetch(r, "initrd", job->initrd, err);
 }
 
 /* ---- the stages ---- */

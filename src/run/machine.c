@@ -124,7 +124,7 @@ static int write_identity(struct machine *m, struct error *err)
 	if (s->client_key != NULL)
 		r = file_write_atomic_at(m->data_fd, MACHINE_KEY, s->client_key,
 					 strlen(s->client_key), 0600, err);
-	if (r == 0 && seed.host_key_public != NULL)
+	if (r == 0 && s->pin_host_key)
 		r = file_write_atomic_at(m->data_fd, MACHINE_HOST_KEY, seed.host_key_public,
 					 strlen(seed.host_key_public), 0600, err);
 	if (r < 0 || s->image->seed == IMAGE_SEED_NONE)
@@ -292,6 +292,14 @@ static void keep_qemu_log(struct machine *m)
 					   NULL);
 }
 
+static void let_go(struct machine *m)
+{
+	serial_done(&m->serial);
+	for (size_t i = 0; i < m->n_held; i++)
+		close_fd(&m->held[i]);
+	m->n_held = 0;
+}
+
 int machine_stop(struct machine *m, bool powerdown, struct error *err)
 {
 	const struct config *cfg = m->spec->cfg;
@@ -314,15 +322,9 @@ int machine_stop(struct machine *m, bool powerdown, struct error *err)
 		if (virtiofsd_stop(&m->servers[i], deadline_in_s(10)) < 0 && r == 0)
 			r = error_set(err, ETIMEDOUT, "virtiofsd does not end");
 	}
+	if (r == 0)
+		let_go(m); /* `image build --from` may now replace the image this VM stood on */
 	return r;
-}
-
-static void let_go(struct machine *m)
-{
-	serial_done(&m->serial);
-	for (size_t i = 0; i < m->n_held; i++)
-		close_fd(&m->held[i]);
-	m->n_held = 0;
 }
 
 int machine_reset(struct machine *m, struct error *err)

@@ -41,6 +41,7 @@ struct error;
  * @uuid:        of the VM
  * @seed:        identity of the guest; @seed.macs is filled in by machine_create()
  * @client_key:  private key for logging in, stored for `bmvm ssh`; NULL: the user's own ssh_key
+ * @pin_host_key: the guest must present the seed's host key; else the first contact counts
  * @pin:         host CPU of each vCPU, NULL: no pinning
  * @keep_disk:   the disk will be read after the VM is gone: honour the guest's flushes
  * @facts:       members for the receipt that the front knows (command, image digest, versions)
@@ -57,6 +58,7 @@ struct machine_spec {
 	const char *uuid;
 	struct seed seed;
 	const char *client_key;
+	bool pin_host_key;
 	const unsigned int *pin;
 	bool keep_disk;
 	struct json_object *facts;

@@ -2,6 +2,7 @@
 #include "run/pipeline.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "guest/copy.h"
@@ -168,6 +170,24 @@ int stage_validate(struct run *r, struct error *err)
 
 /* ---- create ---- */
 
+/*
+ * The guest's host key is known beforehand when the guest reads the seed. Of an unknown disk that
+ * is logged in to with the user's own key nobody knows: there the first contact counts.
+ */
+static bool pins_host_key(const struct run *r)
+{
+	switch (r->image.seed) {
+	case IMAGE_SEED_BMVM:
+	case IMAGE_SEED_NOCLOUD:
+		return true;
+	case IMAGE_SEED_NONE:
+		return false;
+	case IMAGE_SEED_UNKNOWN:
+		break;
+	}
+	return r->o->cfg.ssh_key == NULL;
+}
+
 /* What the receipt says that only the front knows. Values of --env may be secrets: names only. */
 static struct json_object *receipt_facts(const struct run *r)
 {
@@ -192,7 +212,7 @@ static struct json_object *receipt_facts(const struct run *r)
 	json_add_str(o, "qemu_version", r->caps.version);
 	json_add_u64(o, "memory", r->o->cfg.memory);
 	json_add_u64(o, "vcpus", r->o->cfg.vcpus);
-	json_add_bool(o, "host_key_pinned", r->image.seed != IMAGE_SEED_NONE);
+	json_add_bool(o, "host_key_pinned", pins_host_key(r));
 	return o;
 }
 
@@ -210,6 +230,7 @@ static void fill_spec(struct run *r)
 	r->spec.client_key = cfg->ssh_key == NULL ? r->client.private_pem : NULL;
 	r->spec.pin = cfg->cpu_pinning != CPU_PINNING_NONE ? cfg->pin_cpus : NULL;
 	r->spec.keep_disk = r->keep_disk || cfg->cleanup.mode != CLEANUP_DESTROY;
+	r->spec.pin_host_key = pins_host_key(r);
 	r->spec.receipt = r->o->receipt;
 	r->spec.facts = receipt_facts(r);
 	r->spec.seed = (struct seed){
@@ -220,6 +241,7 @@ static void fill_spec(struct run *r)
 		.authorized_key = r->client.public_line,
 		.host_key_private = r->guest_host.private_pem,
 		.host_key_public = r->guest_host.public_line,
+		.bmvm_only = r->image.seed == IMAGE_SEED_BMVM,
 	};
 }
 
@@ -240,6 +262,17 @@ int stage_create(struct run *r, struct error *err)
 
 /* ---- start ---- */
 
+/* First contact: from now on this key is the guest's, for `bmvm ssh` as well. */
+static int pin_first_contact(struct run *r, struct error *err)
+{
+	AUTO_FREE char *path = path_join(r->vd.data_path, MACHINE_HOST_KEY);
+	const char *key = guest_host_key(r->guest);
+
+	if (path == NULL)
+		return error_set(err, ENOMEM, "out of memory");
+	return file_write_atomic_at(AT_FDCWD, path, key, strlen(key), 0600, err);
+}
+
 static int connect_guest(struct run *r, unsigned short port, struct error *err)
 {
 	const struct config *cfg = &r->o->cfg;
@@ -249,7 +282,7 @@ static int connect_guest(struct run *r, unsigned short port, struct error *err)
 		.port = port,
 		.user = cfg->ssh_user,
 		.private_pem = r->client.private_pem,
-		.host_key = r->guest_host.public_line,
+		.host_key = r->spec.pin_host_key ? r->guest_host.public_line : NULL,
 		.boot_deadline_ns = deadline_in_s(cfg->timeouts.boot),
 		.ssh_s = cfg->timeouts.ssh,
 	};
@@ -263,7 +296,7 @@ static int connect_guest(struct run *r, unsigned short port, struct error *err)
 		json_add_str(o, "cipher", guest_cipher(r->guest));
 	}
 	front_note(&r->front, "guest", o);
-	return ret;
+	return ret == 0 && !r->spec.pin_host_key ? pin_first_contact(r, err) : ret;
 }
 
 static int start_qemu(struct run *r, size_t unused, struct error *err)
