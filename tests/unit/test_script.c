@@ -60,7 +60,7 @@ static struct result run(const char *shell, const char *command, const char *pat
 		(void)dup2(err[1], 2);
 		if (path != NULL)
 			(void)setenv("PATH", path, 1);
-		(void)setenv("HOME", "/nonexistent", 1);
+		(void)setenv("HOME", "/dev/null", 1);
 		execl(program, shell, "-c", command, (char *)NULL);
 		_exit(99);
 	}
