@@ -164,6 +164,9 @@ int stage_validate(struct run *r, struct error *err)
 		return ret;
 	if (cfg->hypervisor != HYPERVISOR_KVM && r->accel.accel == VM_ACCEL_TCG && !r->o->quiet)
 		log_info("note: %s", r->accel.reason);
+	/* an image made from this one shall not grow for nothing */
+	if (r->keep_disk && !config_explicit(cfg, "disk_size"))
+		disk = r->image.virtual_size;
 	r->spec.disk_size = disk;
 	return 0;
 }
