@@ -267,7 +267,7 @@ end=$(((total - 33) / 2048 * 2048))
 [ $((end - start - size)) -ge 2048 ] || exit 0
 echo ", $((end - start))" |
 	sfdisk -q -f --no-reread --no-tell-kernel -N "$number" "/dev/${disk##*/}"
-resizepart "/dev/${disk##*/}" "$number" $((end - start))
+partx -u -n "$number" "/dev/${disk##*/}"
 /lib/systemd/systemd-growfs /
 END
 	put 644 /etc/systemd/system/bmvm-grow.service << 'END'
