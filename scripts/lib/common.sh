@@ -52,42 +52,34 @@ build() {
 # Each set is what one job needs, by Debian's package names.
 packages_of() {
 	case $1 in
-	build) echo gcc libc6-dev cmake ninja-build pkg-config libjson-c-dev libssh-dev libssl-dev ;;
-	run) echo qemu-system-x86 qemu-utils ovmf virtiofsd ;;
+	build) echo gcc libc6-dev cmake ninja-build pkgconf libjson-c-dev libssh-dev libssl-dev ;;
+	run) echo qemu-system-x86 qemu-utils ovmf ;;
 	image) echo mmdebstrap debian-archive-keyring mtools dosfstools fdisk e2fsprogs uidmap zstd ;;
-	test) echo libcriterion-dev clang procps util-linux bsdutils ;;
+	test) echo libcriterion-dev clang procps util-linux bsdutils openssh-server ;;
 	lint) echo clang-tidy clang-format shellcheck git ;;
-	e2e) echo iproute2 openssl openssh-client ;;
-	esac
-}
-
-is_installed() {
-	[ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2> /dev/null)" = installed ]
-}
-
-# Debian 12 has virtiofsd inside its QEMU packages, later ones apart.
-is_needed() {
-	case $1 in
-	virtiofsd) [ ! -x /usr/lib/qemu/virtiofsd ] && ! is_installed virtiofsd ;;
-	*) ! is_installed "$1" ;;
+	e2e) echo iproute2 openssh-client jq ;;
 	esac
 }
 
 # install_packages SET...: install what is missing, from wherever this machine's apt gets packages.
 install_packages() {
-	local set package missing=()
+	local installed set package missing=()
+	installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' | sed -n 's/^installed //p')
 	for set; do
 		for package in $(packages_of "$set"); do
-			is_needed "$package" && missing+=("$package")
+			grep -qx "$package" <<< "$installed" || missing+=("$package")
 		done
+		# Debian 12 has virtiofsd inside its QEMU packages, later ones apart.
+		if [ "$set" = run ] && [ ! -x /usr/lib/qemu/virtiofsd ] && [ ! -x /usr/libexec/virtiofsd ]; then
+			missing+=(virtiofsd)
+		fi
 	done
 	[ ${#missing[@]} -gt 0 ] || return 0
 	[ "$(id -u)" = 0 ] || die "packages are missing; as root: apt-get install ${missing[*]}"
 	say "installing: ${missing[*]}"
 	apt_quietly update
-	# Debian 12's virtiofsd comes with qemu-system-common and is no package.
-	if [[ " ${missing[*]} " == *" virtiofsd "* ]] && ! apt-cache show virtiofsd > /dev/null 2>&1; then
-		mapfile -t missing < <(printf '%s\n' "${missing[@]}" | grep -vx virtiofsd)
+	if ! apt-cache show virtiofsd > /dev/null 2>&1; then
+		missing=("${missing[@]/%virtiofsd/qemu-system-common}")
 	fi
 	apt_quietly install --no-install-recommends "${missing[@]}"
 }

@@ -10,15 +10,17 @@ disks=/var/lib/bmvm/vms
 
 # --- the program ------------------------------------------------------------------------------------
 
-# run_vm [OPTION...] -- CMD...: the main job with a small guest. Leaves stderr in "err".
+small=(--hypervisor "$HV" --vcpus 1 --memory 512M)
+
+# run_vm [OPTION...] -- CMD...: the main job with a small guest.
 run_vm() {
-	"$BMVM" run --hypervisor "$HV" --vcpus 1 --memory 512M "$@"
+	"$BMVM" run "${small[@]}" "$@"
 }
 
 # start_vm [OPTION...] -- CMD...: the same in the background with its streams in out and err; $front
 # is its process.
 start_vm() {
-	run_vm "$@" > out 2> err < /dev/null &
+	"$BMVM" run "${small[@]}" "$@" > out 2> err < /dev/null &
 	front=$!
 }
 

@@ -29,7 +29,7 @@ test_hostile_folder() {
 test_sparse_file_of_a_tebibyte() {
 	mkdir dest
 	local code=0
-	timeout 200 "$BMVM" run --hypervisor "$HV" --vcpus 1 --memory 512M --workdir /srv \
+	timeout 200 "$BMVM" run "${small[@]}" --workdir /srv \
 		"$(with '"results": {"collect": ["huge", "small"], "to": "'"$PWD"'/dest", "max_size": "4M"}')" -- \
 		sh -c 'echo fine > small; truncate -s 1T huge' > out 2> err || code=$?
 	same $code 125

@@ -71,7 +71,7 @@ limit_test_many_random_bytes=600
 test_many_random_bytes() {
 	local peak=0 now
 	head -c 256M /dev/urandom > random
-	"$BMVM" run --hypervisor "$HV" --vcpus 1 --memory 512M -- cat < random > back 2> err &
+	"$BMVM" run "${small[@]}" -- cat < random > back 2> err &
 	front=$!
 	while now=$(sed -n 's/^VmHWM:[^0-9]*\([0-9]*\) kB/\1/p' /proc/$front/status 2> /dev/null) && [ -n "$now" ]; do
 		peak=$now

@@ -42,7 +42,7 @@ test_run_without_root() {
 	mkdir -p "$home/ro" "$home/rw"
 	echo shared > "$home/ro/file"
 	chown -R $uid:$uid "$home/ro" "$home/rw"
-	as_user bin/bmvm run --hypervisor "$HV" --vcpus 1 --memory 512M --receipt receipt.json \
+	as_user bin/bmvm run "${small[@]}" --receipt receipt.json \
 		"$(with '"mounts": [{"host": "'"$home"'/ro", "guest": "/mnt/ro"}, {"host": "'"$home"'/rw", "guest": "/mnt/rw", "readonly": false}]')" -- sh -c '
 		id -u
 		cat /mnt/ro/file
