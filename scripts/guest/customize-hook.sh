@@ -102,10 +102,14 @@ find_disk() {
 
 mount_seed() {
 	disk=$(find_disk)
-	if [ -z "$disk" ] && [ -z "$root" ]; then
+	# Once more for a CD or a slow controller; ahci is not loaded by itself, see modprobe.d.
+	[ -n "$disk$root" ] || modprobe -aq ahci virtio_scsi sd_mod sr_mod
+	for try in 1 2 3 4 5; do
+		[ -z "$disk$root" ] || break
+		[ "$try" = 1 ] || sleep 1
 		udevadm settle -t 10
 		disk=$(find_disk)
-	fi
+	done
 	[ -n "$disk" ] || return 1
 	mkdir -p "$mnt"
 	mount -t vfat -o ro,nosuid,nodev,noexec "$disk" "$mnt" 2> /dev/null ||
