@@ -132,6 +132,25 @@ static void make_paths_absolute(struct config *cfg)
 	}
 }
 
+/*
+ * For the receipt; seconds of reading the first time. Done here because between the making of the
+ * VM's folder and the start of its guardian nothing may take long: who dies there leaves the
+ * folder.
+ */
+static int hash_image(struct run *r, struct error *err)
+{
+	struct watchset ws = front_watchset(&r->front);
+	int ret;
+
+	if (r->o->dry_run)
+		return 0;
+	ret = image_file_digest(&r->host, &r->image.chain[0], &ws, r->image_sha256, err);
+	if (ret == 0)
+		return 0;
+	r->image_sha256[0] = '\0';
+	return r->front.caught != 0 ? ret : 0;
+}
+
 int stage_validate(struct run *r, struct error *err)
 {
 	struct config *cfg = &r->o->cfg;
@@ -160,6 +179,8 @@ int stage_validate(struct run *r, struct error *err)
 	if (ret == 0)
 		ret = vm_accel_decide(&r->host, &r->caps, cfg->hypervisor, r->image.kernel.path,
 				      &r->accel, err);
+	if (ret == 0)
+		ret = hash_image(r, err);
 	if (ret < 0)
 		return ret;
 	if (cfg->hypervisor != HYPERVISOR_KVM && r->accel.accel == VM_ACCEL_TCG && !r->o->quiet)
@@ -196,7 +217,6 @@ static struct json_object *receipt_facts(const struct run *r)
 {
 	struct json_object *o = json_new_object();
 	struct json_object *cmd = json_new_array();
-	char digest[IMAGE_DIGEST_SIZE] = "";
 	char now[CLOCK_ISO_SIZE];
 
 	clock_iso(now);
@@ -207,8 +227,8 @@ static struct json_object *receipt_facts(const struct run *r)
 		(void)json_object_array_add(cmd, json_new_string(r->o->cmd[i]));
 	json_add(o, "command", cmd);
 	json_add_str(o, "image", r->image.name);
-	if (image_file_digest(&r->host, &r->image.chain[0], NULL, digest, NULL) == 0)
-		json_add_str(o, "image_sha256", digest);
+	if (r->image_sha256[0] != '\0')
+		json_add_str(o, "image_sha256", r->image_sha256);
 	json_add_str(o, "hypervisor", r->accel.accel == VM_ACCEL_KVM ? "kvm" : "tcg");
 	json_add_str(o, "hypervisor_reason", r->accel.reason);
 	json_add_str(o, "qemu", r->caps.binary);

@@ -55,6 +55,7 @@ struct run {
 	struct guest_result result;
 	size_t n_wanted;
 	double validate_s;
+	char image_sha256[IMAGE_DIGEST_SIZE];
 	uint64_t start_ns;
 	char uuid[MACHINE_UUID_SIZE];
 	char machine_id[33];
