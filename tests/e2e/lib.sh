@@ -20,7 +20,8 @@ run_vm() {
 # start_vm [OPTION...] -- CMD...: the same in the background with its streams in out and err; $front
 # is its process.
 start_vm() {
-	"$BMVM" run "${small[@]}" "$@" > out 2> err < /dev/null &
+	# a shell lets its background commands ignore SIGINT; env undoes that and becomes the program
+	env --default-signal=INT "$BMVM" run "${small[@]}" "$@" > out 2> err < /dev/null &
 	front=$!
 }
 
@@ -37,7 +38,7 @@ ended() {
 
 # in_command [SECONDS]: wait until CMD runs in the guest of start_vm.
 in_command() {
-	wait_until "${1:-150}" grep -q 'Run the command' err
+	wait_until "${1:-240}" grep -q 'Run the command' err
 }
 
 guardian_of() {

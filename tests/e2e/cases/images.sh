@@ -60,10 +60,11 @@ test_image_shell() {
 
 test_damaged_image_is_seen() {
 	cp -a $images/default $images/damaged
-	chmod u+w $images/damaged/vmlinuz
-	printf 'x' | dd of=$images/damaged/vmlinuz bs=1 seek=4096 conv=notrunc status=none
+	local kernel
+	kernel=$(jq -r .kernel.file $images/damaged/manifest.json)
+	printf 'x' | dd of=$images/damaged/$kernel bs=1 seek=4096 conv=notrunc status=none
 	expect 1 "$BMVM" image verify damaged > out 2>&1
-	has out vmlinuz
+	has out $kernel
 	"$BMVM" image rm damaged
 }
 

@@ -67,14 +67,14 @@ test_ssh_with_a_terminal() {
 }
 
 test_interrupt_goes_to_the_command() {
-	"$BMVM" ssh $vm -- sh -c 'trap "echo caught; exit 9" INT; echo ready; while :; do sleep 0.2; done' > out 2> err &
+	env --default-signal=INT "$BMVM" ssh $vm -- sh -c 'trap "echo caught; exit 9" INT; echo ready; while :; do sleep 0.2; done' > out 2> err &
 	front=$!
 	wait_until 60 grep -q ready out
 	kill -INT $front
 	ended $front
 	same $code 9
 	has out caught
-	"$BMVM" ssh $vm -- sh -c 'echo ready; exec sleep 300' > out 2> err &
+	env --default-signal=INT "$BMVM" ssh $vm -- sh -c 'echo ready; exec sleep 300' > out 2> err &
 	front=$!
 	wait_until 60 grep -q ready out
 	kill -INT $front
