@@ -18,7 +18,8 @@
 #include "run/undo.h"
 #include "vm/args.h"
 
-#define QEMU_IMG_SECONDS 60
+#define QEMU_IMG_SECONDS   60
+#define THROW_AWAY_SECONDS 15
 
 int machine_init(struct machine *m, const struct machine_spec *spec, struct error *err)
 {
@@ -300,6 +301,18 @@ static void let_go(struct machine *m)
 	m->n_held = 0;
 }
 
+/* A disk that is thrown away gains nothing by a long shutdown; so it waits only if that was asked
+ * for. */
+static unsigned int powerdown_ms(const struct machine_spec *s)
+{
+	unsigned int seconds = s->cfg->timeouts.shutdown;
+
+	if (!s->keep_disk && !config_explicit(s->cfg, "timeouts.shutdown") &&
+	    seconds > THROW_AWAY_SECONDS)
+		seconds = THROW_AWAY_SECONDS;
+	return seconds * 1000;
+}
+
 int machine_stop(struct machine *m, bool powerdown, struct error *err)
 {
 	const struct config *cfg = m->spec->cfg;
@@ -309,8 +322,8 @@ int machine_stop(struct machine *m, bool powerdown, struct error *err)
 	int r = 0;
 
 	if (m->started && m->qemu.process.pid > 0)
-		r = qemu_stop(&m->qemu, powerdown ? cfg->timeouts.shutdown * 1000U : 0, deadline,
-			      &ending, err);
+		r = qemu_stop(&m->qemu, powerdown ? powerdown_ms(m->spec) : 0, deadline, &ending,
+			      err);
 	if (m->started) {
 		note_time(m, "stop", start);
 		json_add_str(m->times, "stopped", qemu_ending_text(ending));

@@ -18,7 +18,8 @@
 #include "vm/qemu_private.h"
 
 #define OUTPUT_PIPE_SIZE (1 << 20)
-#define ERROR_LINES      4 /* of QEMU's stderr in our message */
+#define ERROR_LINES      4    /* of QEMU's stderr in our message */
+#define PRESS_MS         3000 /* between two presses of the power button */
 #define STEP_MS          5000
 
 /* ---- waiting ---- */
@@ -312,12 +313,25 @@ static bool ends_by(struct qemu *q, uint64_t deadline_ns)
 	return r == 0;
 }
 
+/* Pressed again and again: a guest that is still booting misses what nobody there listens for yet.
+ */
+static bool powers_down(struct qemu *q, uint64_t deadline_ns)
+{
+	while (deadline_poll_ms(deadline_ns) != 0 && power_button(q, deadline_ns)) {
+		if (ends_by(q, deadline_min(deadline_ns, deadline_in_ms(PRESS_MS))))
+			return true;
+		if (q->ended)
+			return true;
+	}
+	return ends_by(q, deadline_ns);
+}
+
 static enum qemu_ending stop_politely(struct qemu *q, unsigned int powerdown_ms, uint64_t soft_ns)
 {
 	bool reachable = q->qmp != NULL && qmp_state(q->qmp) == QMP_STATE_READY;
 	uint64_t step = deadline_min(deadline_in_ms(powerdown_ms), soft_ns);
 
-	if (reachable && powerdown_ms > 0 && power_button(q, step) && ends_by(q, step))
+	if (reachable && powerdown_ms > 0 && powers_down(q, step))
 		return QEMU_ENDED_POWERDOWN;
 	step = deadline_min(deadline_in_ms(STEP_MS), soft_ns);
 	if (reachable && !qemu_reap(q)) {
