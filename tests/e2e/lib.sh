@@ -146,7 +146,7 @@ host_state() {
 		case ${dir#/proc/} in 1 | "$$" | "$BASHPID") continue ;; esac
 		{ read -r name < "$dir/comm" && echo "process $name"; } 2> /dev/null || true
 	done
-	ss -Hlntu | awk '{ print "port", $1, $5 }' | sort
+	ss -Hlnt | awk '{ print "port", $4 }' | sort
 	mounts | grep -vxFf "$suite_dir/mounts" || true
 	ip -o link | awk '{ print "network", $2 }'
 	find /dev -path /dev/pts -prune -o -printf 'device %p %m %U\n' | sort
