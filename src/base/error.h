@@ -23,7 +23,10 @@ struct error {
 	char hint[512];
 };
 
-#define ERROR_INIT { .code = 0 }
+#define ERROR_INIT                                                                                 \
+	{                                                                                          \
+		.code = 0                                                                          \
+	}
 
 /**
  * error_set() - Record a failure

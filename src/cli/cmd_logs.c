@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -50,8 +52,12 @@ static int read_log(const struct logs_options *o, int fd, char **ret, size_t *re
 {
 	int r;
 
-	if (o->qemu)
+	if (o->qemu) {
+		/* written when QEMU ended having said something */
+		if (faccessat(fd, MACHINE_QEMU_LOG, F_OK, 0) < 0)
+			return 0;
 		return file_read_at(fd, MACHINE_QEMU_LOG, LOG_CAP, ret, ret_len, err);
+	}
 	if (o->raw)
 		return serial_raw(fd, ret, ret_len, err);
 	r = serial_tail(fd, o->lines, ret, err);
@@ -62,23 +68,23 @@ static int read_log(const struct logs_options *o, int fd, char **ret, size_t *re
 
 int cmd_logs(int argc, char **argv)
 {
-	AUTO_HOST struct host host = HOST_INIT;
-	AUTO_VMDIR struct vmdir vd = VMDIR_INIT;
+	AUTO_VM_TARGET struct vm_target t = VM_TARGET_INIT;
 	AUTO_CLOSE int fd = -1;
 	AUTO_FREE char *text = NULL;
 	struct logs_options o = { .lines = 0 };
 	struct error err = ERROR_INIT;
-	struct cli_rest rest;
 	size_t len = 0;
-	int r = vm_operand(&usage, argc, argv, &o, &host, &vd, &rest);
+	int r = vm_operand(&usage, argc, argv, &o, &t);
 
 	if (r >= 0)
 		return r;
-	fd = vmdir_open_data(&host, &vd, &err);
+	fd = vmdir_open_data(&t.host, &t.vd, &err);
 	r = fd < 0 ? fd : read_log(&o, fd, &text, &len, &err);
 	if (r < 0)
 		return cli_fail(&err, EXIT_CODE_FAILED);
-	(void)fwrite(text, 1, len, stdout);
+	if (len > 0)
+		if (len > 0)
+		(void)fwrite(text, 1, len, stdout);
 	if (len > 0 && text[len - 1] != '\n' && !o.raw)
 		(void)putchar('\n');
 	return EXIT_CODE_OK;

@@ -13,14 +13,12 @@ static const struct cli_usage usage = {
 
 int cmd_ssh(int argc, char **argv)
 {
-	AUTO_HOST struct host host = HOST_INIT;
-	AUTO_VMDIR struct vmdir vd = VMDIR_INIT;
+	AUTO_VM_TARGET struct vm_target t = VM_TARGET_INIT;
 	struct error err = ERROR_INIT;
-	struct cli_rest rest;
-	int r = vm_operand(&usage, argc, argv, NULL, &host, &vd, &rest);
+	int r = vm_operand(&usage, argc, argv, NULL, &t);
 
 	if (r >= 0)
 		return r;
-	r = attach_ssh(&host, &vd, rest.command, &err);
+	r = attach_ssh(&t.host, &t.vd, t.rest.command, &err);
 	return r < 0 ? cli_fail(&err, EXIT_CODE_FAILED) : r;
 }

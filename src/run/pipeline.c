@@ -4,9 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -14,12 +12,6 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "guest/copy.h"
-#include "host/check.h"
-#include "host/fit.h"
-#include "host/ledger.h"
-#include "image/overlay.h"
-#include "run/firmware.h"
-#include "run/recover.h"
 #include "run/undo.h"
 
 #define CREATE_SECONDS 120
@@ -46,150 +38,6 @@ void run_done(struct run *r)
 	vmdir_done(&r->vd);
 	front_done(&r->front);
 	host_done(&r->host);
-}
-
-/* ---- validate ---- */
-
-static void add_taken(void *data, const char *cpu)
-{
-	cpu_mask_add(data, (unsigned int)strtoul(cpu, NULL, 10));
-}
-
-static int fit_to_host(struct run *r, struct error *err)
-{
-	AUTO_STRV struct strv notes = STRV_INIT;
-	struct config *cfg = &r->o->cfg;
-	int ret = host_facts_read(&r->host, &r->facts, err);
-
-	if (ret < 0)
-		return ret;
-	host_facts_find_tools(&r->facts, cfg->qemu_binary);
-	ret = ledger_held(&r->host, LEDGER_MEMORY, NULL, &r->facts.mem_promised, err);
-	if (ret == 0)
-		ret = ledger_each(&r->host, LEDGER_CPU, add_taken, &r->facts.taken, err);
-	if (ret == 0)
-		ret = host_fit_config(&r->host, &r->facts, cfg, &notes, err);
-	for (size_t i = 0; i < notes.n && !r->o->quiet; i++)
-		log_info("note: %s", notes.v[i]);
-	if (ret == 0)
-		ret = host_check_run(&r->host, cfg, err);
-	return ret;
-}
-
-static int load_keys(struct run *r, struct error *err)
-{
-	const struct config *cfg = &r->o->cfg;
-	int ret;
-
-	if (cfg->ssh_key != NULL)
-		ret = keys_load_file(cfg->ssh_key, &r->client, err);
-	else if (r->image.seed == IMAGE_SEED_NONE)
-		return error_hint(err,
-				  error_set(err, EINVAL,
-					    "base image %s has no cloud-init, so ssh_key "
-					    "is needed to log in",
-					    r->image.name),
-				  "set baremetal_vm.ssh_key to a private key the image accepts");
-	else
-		ret = keypair_generate("bmvm", &r->client, err);
-	if (ret == 0 && r->image.seed != IMAGE_SEED_NONE)
-		ret = keypair_generate("bmvm-guest", &r->guest_host, err);
-	return ret;
-}
-
-static int make_ids(struct run *r, struct error *err)
-{
-	unsigned char b[32];
-	size_t n = 0;
-
-	if (getrandom(b, sizeof(b), 0) != (ssize_t)sizeof(b))
-		return error_errno(err, "getrandom");
-	b[6] = (unsigned char)((b[6] & 0x0f) | 0x40); /* RFC 4122 version 4 */
-	b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
-	for (size_t i = 0; i < 16; i++) {
-		if (i == 4 || i == 6 || i == 8 || i == 10)
-			r->uuid[n++] = '-';
-		n += (size_t)snprintf(r->uuid + n, sizeof(r->uuid) - n, "%02x", b[i]);
-	}
-	for (size_t i = 0; i < 16; i++)
-		(void)snprintf(r->machine_id + 2 * i, sizeof(r->machine_id) - 2 * i, "%02x",
-			       b[16 + i]);
-	return 0;
-}
-
-/* The guardian and `bmvm ssh` have other current folders. What is not there is told by its user. */
-static void make_paths_absolute(struct config *cfg)
-{
-	char **const paths[] = { &cfg->ssh_key, &cfg->firmware_code, &cfg->firmware_vars };
-
-	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
-		char *absolute = *paths[i] != NULL ? realpath(*paths[i], NULL) : NULL;
-
-		if (absolute == NULL)
-			continue;
-		free(*paths[i]);
-		*paths[i] = absolute;
-	}
-}
-
-/*
- * For the receipt; seconds of reading the first time. Done here because between the making of the
- * VM's folder and the start of its guardian nothing may take long: who dies there leaves the
- * folder.
- */
-static int hash_image(struct run *r, struct error *err)
-{
-	struct watchset ws = front_watchset(&r->front);
-	int ret;
-
-	if (r->o->dry_run)
-		return 0;
-	ret = image_file_digest(&r->host, &r->image.chain[0], &ws, r->image_sha256, err);
-	if (ret == 0)
-		return 0;
-	r->image_sha256[0] = '\0';
-	return r->front.caught != 0 ? ret : 0;
-}
-
-int stage_validate(struct run *r, struct error *err)
-{
-	struct config *cfg = &r->o->cfg;
-	uint64_t disk = 0;
-	int ret = config_check_available(cfg, err);
-
-	make_paths_absolute(cfg);
-	if (ret == 0)
-		ret = host_open(&r->host, "", err);
-	if (ret == 0 && !r->o->dry_run)
-		recover_quietly(&r->host);
-	if (ret == 0)
-		ret = image_resolve(&r->host, cfg, &r->image, err);
-	if (ret == 0)
-		ret = fit_to_host(r, err);
-	if (ret == 0)
-		ret = qemu_caps_get(cfg->qemu_binary, r->host.run_fd, &r->caps, err);
-	if (ret == 0)
-		ret = overlay_size(&r->image, cfg, &disk, err);
-	if (ret == 0)
-		ret = firmware_check(cfg, err);
-	if (ret == 0)
-		ret = load_keys(r, err);
-	if (ret == 0)
-		ret = make_ids(r, err);
-	if (ret == 0)
-		ret = vm_accel_decide(&r->host, &r->caps, cfg->hypervisor, r->image.kernel.path,
-				      &r->accel, err);
-	if (ret == 0)
-		ret = hash_image(r, err);
-	if (ret < 0)
-		return ret;
-	if (cfg->hypervisor != HYPERVISOR_KVM && r->accel.accel == VM_ACCEL_TCG && !r->o->quiet)
-		log_info("note: %s", r->accel.reason);
-	/* an image made from this one shall not grow for nothing */
-	if (r->keep_disk && !config_explicit(cfg, "disk_size"))
-		disk = r->image.virtual_size;
-	r->spec.disk_size = disk;
-	return 0;
 }
 
 /* ---- create ---- */
