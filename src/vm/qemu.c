@@ -317,13 +317,17 @@ static bool ends_by(struct qemu *q, uint64_t deadline_ns)
  */
 static bool powers_down(struct qemu *q, uint64_t deadline_ns)
 {
+	bool pressed = false;
+
 	while (deadline_poll_ms(deadline_ns) != 0 && power_button(q, deadline_ns)) {
+		pressed = true;
 		if (ends_by(q, deadline_min(deadline_ns, deadline_in_ms(PRESS_MS))))
 			return true;
-		if (q->ended)
-			return true;
+		if (q->watch_error.code != 0)
+			return false;
 	}
-	return ends_by(q, deadline_ns);
+	/* one that can no longer be asked may be on its way out */
+	return pressed && ends_by(q, deadline_min(deadline_ns, deadline_in_ms(PRESS_MS)));
 }
 
 static enum qemu_ending stop_politely(struct qemu *q, unsigned int powerdown_ms, uint64_t soft_ns)
