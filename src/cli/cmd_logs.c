@@ -83,7 +83,6 @@ int cmd_logs(int argc, char **argv)
 	if (r < 0)
 		return cli_fail(&err, EXIT_CODE_FAILED);
 	if (len > 0)
-		if (len > 0)
 		(void)fwrite(text, 1, len, stdout);
 	if (len > 0 && text[len - 1] != '\n' && !o.raw)
 		(void)putchar('\n');
