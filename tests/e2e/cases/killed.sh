@@ -95,7 +95,7 @@ test_power_lost() {
 	kill -KILL "$(guardian_of)" $front
 	ended $front
 	wait_until 15 gone qemu_of
-	rm -rf ${vms:?}/* # what a reboot does to /run
+	rm -rf ${vms:?}/* /run/bmvm/ledger.json # what a reboot does to /run
 	"$BMVM" recover > out
 	has out 'before-reboot: removed'
 	no_vm_left
