@@ -38,7 +38,7 @@ test_guest_without_sshd() {
 	has err 'SSH|ssh|sshd'
 }
 
-test_guest_that_stops_answering() {
+full_test_guest_that_stops_answering() {
 	start_vm "$(with '"timeouts": {"unresponsive": 10}')" -- sleep 300
 	in_command
 	sleep 2
