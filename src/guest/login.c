@@ -257,9 +257,14 @@ static int login_until(struct login *l, int fd, struct error *err)
 	int r = 0;
 
 	while (r == 0) {
+		struct error before = *err;
+
 		r = login_once(l, fd, err);
 		if (r <= 0)
 			return r;
+		/* a try that time cut short says less than the refusal before it */
+		if (err->code == ETIMEDOUT && before.code == EACCES)
+			*err = before;
 		if (r == RETRY_HOST_KEY)
 			l->deadline_ns =
 				deadline_min(l->deadline_ns, deadline_in_s(HOST_KEY_GRACE_S));
