@@ -38,12 +38,12 @@ test_exit_code_and_surroundings() {
 		exit 7
 	END
 	chmod +x job
-	expect 7 run_vm --workdir /srv/work --env GIVEN='a b=c' --env FROM_HERE \
-		--copy-in job:/srv/work/job --copy-in tree:/srv/work/ --collect 'out/deep/*.csv' --collect 'missing*' \
+	expect 7 run_vm --workdir /srv/jobs --env GIVEN='a b=c' --env FROM_HERE \
+		--copy-in job:/srv/jobs/job --copy-in tree:/srv/jobs/ --collect 'out/deep/*.csv' --collect 'missing*' \
 		"$(with '"results": {"to": "'"$PWD"'/results"}')" -- ./job "${args[@]}" > out 2> err < /dev/null
 	{
 		printf '<%s>' "${args[@]}"
-		printf '\n%s|%s|%s\n' 'a b=c' 'as it is here' /srv/work
+		printf '\n%s|%s|%s\n' 'a b=c' 'as it is here' /srv/jobs
 		printf '750 regular file\n777 symbolic link\n'
 	} > wanted
 	cmp wanted out
