@@ -18,9 +18,7 @@
 
 int run_init(struct run *r, struct run_options *o, struct error *err)
 {
-	*r = (struct run){
-		.o = o, .host = HOST_INIT, .vd = VMDIR_INIT, .start_ns = clock_now_ns()
-	};
+	*r = (struct run){ .o = o, .host = HOST_INIT, .vd = VMDIR_INIT };
 	progress_init(&r->progress, 1, o->quiet);
 	return front_init(&r->front, &r->progress, err);
 }

@@ -56,7 +56,6 @@ struct run {
 	size_t n_wanted;
 	double validate_s;
 	char image_sha256[IMAGE_DIGEST_SIZE];
-	uint64_t start_ns;
 	char uuid[MACHINE_UUID_SIZE];
 	char machine_id[33];
 	bool keep_disk;
