@@ -8,8 +8,8 @@ cfg_small() {
 	printf '{"baremetal_vm": {"vcpus": 1, "memory": "512M", "hypervisor": "%s"}}\n' "$HV" > small.json
 }
 
-limit_full_test_build_from_script=500
-full_test_build_from_script() {
+limit_test_build_from_script=500
+test_build_from_script() {
 	cfg_small
 	ssh-keygen -q -t ed25519 -N '' -f key
 	cat > script <<- END
@@ -31,15 +31,15 @@ full_test_build_from_script() {
 	[ ! -e $images/scripted ] && [ ! -e $images/foreign ] || fail "still there"
 }
 
-full_test_failing_script_makes_no_image() {
+test_failing_script_makes_no_image() {
 	cfg_small
 	printf '#!/bin/sh\nexit 3\n' > script
 	expect 1 "$BMVM" image build --name broken --from default --script script -f small.json > out 2> err
 	same "$(ls $images)" default
 }
 
-limit_full_test_image_shell=400
-full_test_image_shell() {
+limit_test_image_shell=400
+test_image_shell() {
 	cfg_small
 	cp -a $images/default $images/by-hand
 	pty_start "$BMVM" image shell by-hand -f small.json
@@ -58,7 +58,7 @@ full_test_image_shell() {
 	"$BMVM" image rm by-hand
 }
 
-full_test_damaged_image_is_seen() {
+test_damaged_image_is_seen() {
 	cp -a $images/default $images/damaged
 	local kernel
 	kernel=$(jq -r .kernel.file $images/damaged/manifest.json)
@@ -68,7 +68,7 @@ full_test_damaged_image_is_seen() {
 	"$BMVM" image rm damaged
 }
 
-full_test_import_refuses_what_it_cannot_hold() {
+test_import_refuses_what_it_cannot_hold() {
 	echo 'this is no disk' > text.vmdk
 	qemu-img create -q -f qcow2 --object secret,id=s,data=geheim -o encrypt.format=luks,encrypt.key-secret=s locked.qcow2 16M
 	expect 1 "$BMVM" image import --name locked locked.qcow2 2> err

@@ -3,7 +3,7 @@
 # Results out of hostile guests: nothing lands outside the destination.
 
 # In the guest's folder: whatever may lie in a folder.
-full_test_hostile_folder() {
+test_hostile_folder() {
 	mkdir dest
 	echo untouched > victim
 	ln -s ../victim dest/trap
@@ -26,7 +26,7 @@ full_test_hostile_folder() {
 	same "$(ls)" "$(printf '%s\n' dest err out victim)"
 }
 
-full_test_sparse_file_of_a_tebibyte() {
+test_sparse_file_of_a_tebibyte() {
 	mkdir dest
 	local code=0
 	timeout 200 "$BMVM" run "${small[@]}" --workdir /srv \
@@ -39,7 +39,7 @@ full_test_sparse_file_of_a_tebibyte() {
 }
 
 # The guest's tar itself lies: entries with "..", absolute names, links and files through them.
-full_test_hostile_tar() {
+test_hostile_tar() {
 	mkdir dest make make/sub
 	echo evil > make/evil
 	ln -s "$PWD" make/link

@@ -33,7 +33,7 @@ test_hangup_while_it_boots() {
 	signalled HUP 129
 }
 
-full_test_first_ctrl_c_goes_to_the_command_second_ends_the_run() {
+test_first_ctrl_c_goes_to_the_command_second_ends_the_run() {
 	start_vm -- sh -c 'trap "echo caught" INT; echo ready; while :; do sleep 0.2; done'
 	in_command
 	wait_until 30 grep -q ready out
@@ -42,7 +42,7 @@ full_test_first_ctrl_c_goes_to_the_command_second_ends_the_run() {
 	signalled INT 130
 }
 
-full_test_term_ends_the_run_and_ctrl_c_cannot_skip_the_clean_up() {
+test_term_ends_the_run_and_ctrl_c_cannot_skip_the_clean_up() {
 	start_vm --receipt receipt.json -- sh -c 'trap "" INT TERM; echo ready; sleep 300'
 	in_command
 	wait_until 30 grep -q ready out
@@ -57,7 +57,7 @@ full_test_term_ends_the_run_and_ctrl_c_cannot_skip_the_clean_up() {
 	no_vm_left
 }
 
-full_test_ctrl_c_on_a_terminal() {
+test_ctrl_c_on_a_terminal() {
 	pty_start "$BMVM" run "${small[@]}" --tty -- \
 		sh -c 'trap "echo caught; exit 4" INT; stty size; echo rea""dy; while :; do sleep 0.2; done'
 	pty_sees 'ready' 150

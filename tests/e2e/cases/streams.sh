@@ -67,8 +67,8 @@ test_timeout_ends_the_command_and_collects() {
 }
 
 # 256 MiB there and back; the peak memory is that of the front, which moves the bytes.
-limit_full_test_many_random_bytes=600
-full_test_many_random_bytes() {
+limit_test_many_random_bytes=600
+test_many_random_bytes() {
 	local peak=0 now
 	head -c 256M /dev/urandom > random
 	"$BMVM" run "${small[@]}" -- cat < random > back 2> err &
@@ -85,7 +85,7 @@ full_test_many_random_bytes() {
 	rm random back
 }
 
-full_test_reader_that_leaves_early() {
+test_reader_that_leaves_early() {
 	local status
 	run_vm -- cat /dev/zero 2> err | head -c 10 > out
 	status=("${PIPESTATUS[@]}")
@@ -101,7 +101,7 @@ test_base_image_that_is_not_there() {
 	has err '/nowhere/disk.qcow2'
 }
 
-full_test_out_of_memory_in_the_guest() {
+test_out_of_memory_in_the_guest() {
 	expect 137 run_vm --memory 384M -- \
 		sh -c 'echo 1000 > /proc/self/oom_score_adj; exec tail -c 2000M /dev/zero' 2> err
 	has err 'memory'

@@ -14,7 +14,7 @@ test_guest_crashes() {
 	holds receipt.json '.clean and .outcome == "infrastructure"'
 }
 
-full_test_guest_powers_off() {
+test_guest_powers_off() {
 	expect 125 run_vm -- sh -c 'echo o > /proc/sysrq-trigger; sleep 300' 2> err
 	has err 'powered off|power|shut'
 }
@@ -33,12 +33,12 @@ test_guest_without_sshd() {
 	local image=/var/lib/bmvm/images/default keys
 	keys=$(jq -c --arg dir $image '{
 		kernel: ($dir + "/" + .kernel.file), initrd: ($dir + "/" + .initrd.file),
-		append: (.append + " systemd.mask=ssh.service"), timeouts: {boot: 45}}' $image/manifest.json)
+		append: (.append + " systemd.unit=basic.target"), timeouts: {boot: 45}}' $image/manifest.json)
 	expect 125 run_vm "--additional-context={\"baremetal_vm\": $keys}" -- true 2> err
 	has err 'SSH|ssh|sshd'
 }
 
-full_test_guest_that_stops_answering() {
+test_guest_that_stops_answering() {
 	start_vm "$(with '"timeouts": {"unresponsive": 10}')" -- sleep 300
 	in_command
 	sleep 2
