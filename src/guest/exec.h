@@ -33,8 +33,6 @@ struct watchset;
  *                  it runs; "~." at the start of a line ends the session, "~~" sends "~"
  * @term:           TERM for @tty, NULL: "dumb"
  * @deadline_ns:    then TERM to CMD's process group, 10 s later KILL
- * @unresponsive_s: give up when the guest answers nothing at all for so long, 0: never. A silent
- *                  CMD is no reason: the guest's sshd is asked
  *
  * The descriptors' open files are shared with others, so their flags are never changed; each may
  * be a file, pipe, terminal or socket.
@@ -49,13 +47,11 @@ struct guest_command {
 	bool tty;
 	const char *term;
 	uint64_t deadline_ns;
-	unsigned int unresponsive_s;
 };
 
 #define GUEST_COMMAND_INIT                                                                         \
 	{                                                                                          \
-		.stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1, .deadline_ns = UINT64_MAX,       \
-		.unresponsive_s = 120,                                                             \
+		.stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1, .deadline_ns = UINT64_MAX        \
 	}
 
 /**

@@ -147,44 +147,7 @@ static void watch_clock(struct job *j)
 		begin_ending(j, j->ending + 1);
 }
 
-/* ---- is anybody there? ---- */
-
-static uint64_t unresponsive_ns(const struct job *j)
-{
-	return (uint64_t)j->cmd->unresponsive_s * NS_PER_S;
-}
-
-/* When nothing came for a third of the limit, ask; when the rest passes as well, give up. */
-static int watch_health(struct job *j, struct error *err)
-{
-	struct guest *g = j->g;
-	uint64_t limit = unresponsive_ns(j), now = clock_now_ns();
-	int r;
-
-	if (limit == 0)
-		return 0;
-	if (!g->probing && now - g->last_rx_ns < limit / 3)
-		return 0;
-	r = guest_probe(g, err);
-	if (r < 0)
-		return r;
-	if (r == 0 && now - g->last_rx_ns >= limit && now - g->probe_ns >= limit / 2)
-		return error_set(err, ETIMEDOUT, "guest unresponsive: no answer for %u seconds",
-				 j->cmd->unresponsive_s);
-	return 0;
-}
-
-static uint64_t health_deadline(const struct job *j)
-{
-	uint64_t limit = unresponsive_ns(j);
-
-	if (limit == 0)
-		return DEADLINE_NEVER;
-	if (!j->g->probing)
-		return j->g->last_rx_ns + limit / 3;
-	return j->g->last_rx_ns + limit > j->g->probe_ns + limit / 2 ? j->g->last_rx_ns + limit
-								     : j->g->probe_ns + limit / 2;
-}
+/* ---- what CMD leaves behind ---- */
 
 /*
  * CMD has ended, but something it left behind keeps its output open. sshd sends what is in the
@@ -271,8 +234,6 @@ static int advance(struct job *j, struct error *err)
 		r = killer_step(&j->killer, err);
 	if (r == 0)
 		r = watch_leftovers(j, err);
-	if (r == 0)
-		r = watch_health(j, err);
 	if (r < 0)
 		return r;
 	return more || (takes_input(j) && inlet_can_go(&j->in, &j->main));
@@ -293,7 +254,7 @@ static bool is_over(const struct job *j)
 
 static uint64_t next_deadline(const struct job *j)
 {
-	uint64_t at = health_deadline(j);
+	uint64_t at = DEADLINE_NEVER;
 
 	if (!j->res->timed_out)
 		at = deadline_min(at, j->cmd->deadline_ns);

@@ -175,8 +175,9 @@ static int authenticate(struct login *l, struct error *err)
 }
 
 /* From here on the session is only moved by guest_wait(). */
-static int settle(struct guest *g, struct error *err)
+static int settle(struct login *l, struct error *err)
 {
+	struct guest *g = l->g;
 	const char *cipher = ssh_get_cipher_out(g->session);
 
 	g->event = ssh_event_new();
@@ -189,6 +190,7 @@ static int settle(struct guest *g, struct error *err)
 		return error_errno(err, "SSH socket");
 	ssh_set_counters(g->session, &g->sent, &g->received);
 	g->last_rx_ns = clock_now_ns();
+	g->patience_ns = l->want->unresponsive_s * NS_PER_S;
 	return 0;
 }
 
@@ -217,7 +219,7 @@ static int login_once(struct login *l, int fd, struct error *err)
 	if (r == 0)
 		r = authenticate(l, err);
 	if (r == 0)
-		r = settle(g, err);
+		r = settle(l, err);
 	l->g = r == 0 ? TAKE_PTR(g) : NULL;
 	return r;
 }

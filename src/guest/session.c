@@ -51,6 +51,38 @@ static int pump(struct guest *g, struct error *err)
 	return 0;
 }
 
+/* When nothing came for a third of the limit, ask; when the rest passes as well, give up. */
+static int watch_health(struct guest *g, struct error *err)
+{
+	uint64_t limit = g->patience_ns, now = clock_now_ns();
+	int r;
+
+	if (limit == 0 || (!g->probing && now - g->last_rx_ns < limit / 3))
+		return 0;
+	r = guest_probe(g, err);
+	if (r < 0)
+		return r;
+	if (r > 0 || now - g->last_rx_ns < limit || now - g->probe_ns < limit / 2)
+		return 0;
+	/* The next wait, if the caller tries again, gets as long. */
+	g->last_rx_ns = now;
+	g->probe_ns = now;
+	return error_set(err, ETIMEDOUT, "guest unresponsive: no answer for %u seconds",
+			 (unsigned int)(limit / NS_PER_S));
+}
+
+static uint64_t health_deadline(const struct guest *g)
+{
+	uint64_t limit = g->patience_ns;
+
+	if (limit == 0)
+		return DEADLINE_NEVER;
+	if (!g->probing)
+		return g->last_rx_ns + limit / 3;
+	return g->last_rx_ns + limit > g->probe_ns + limit / 2 ? g->last_rx_ns + limit
+							       : g->probe_ns + limit / 2;
+}
+
 int guest_wait(struct guest *g, struct wait *w, const struct watchset *ws, struct error *err)
 {
 	short events = POLLIN;
@@ -63,6 +95,7 @@ int guest_wait(struct guest *g, struct wait *w, const struct watchset *ws, struc
 	if (g->received.in_bytes != g->seen)
 		w->deadline_ns = 0;
 	note_received(g);
+	w->deadline_ns = deadline_min(w->deadline_ns, health_deadline(g));
 	if (guest_output_pending(g))
 		events |= POLLOUT;
 	at = wait_add(w, g->fd, events);
@@ -70,7 +103,9 @@ int guest_wait(struct guest *g, struct wait *w, const struct watchset *ws, struc
 	w->n--;
 	if (r < 0)
 		return r;
-	return w->fds[at].revents != 0 ? pump(g, err) : 0;
+	if (w->fds[at].revents != 0)
+		r = pump(g, err);
+	return r < 0 ? r : watch_health(g, err);
 }
 
 bool guest_output_pending(const struct guest *g)

@@ -32,6 +32,9 @@ struct guest;
  * @boot_deadline_ns: until the first banner
  * @ssh_s:            seconds from the first banner until logged in; refused logins are tried again
  *                    until then, as a booting guest may not have its keys in place yet
+ * @unresponsive_s:   once logged in, every wait fails with -ETIMEDOUT "guest unresponsive" when the
+ *                    guest answers nothing at all for so many seconds; 0: never. Silence is no
+ *                    reason: the guest's sshd is asked. A stopped or stalled caller is none either
  */
 struct guest_login {
 	unsigned short port;
@@ -40,6 +43,7 @@ struct guest_login {
 	const char *host_key;
 	uint64_t boot_deadline_ns;
 	unsigned int ssh_s;
+	unsigned int unresponsive_s;
 };
 
 /**

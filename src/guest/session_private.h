@@ -23,6 +23,7 @@ struct watchset;
  * @fd:         its socket, owned by @session
  * @received:   counts what libssh reads from the socket
  * @seen:       that count when it last grew, at @last_rx_ns
+ * @patience_ns: give up after so long without an answer, 0: never
  * @probing:    a probe is under way since @probe_ns, see guest_probe()
  * @job:        what guest_run() is running, or NULL
  */
@@ -36,6 +37,7 @@ struct guest {
 	struct ssh_counter_struct sent;
 	uint64_t seen;
 	uint64_t last_rx_ns;
+	uint64_t patience_ns;
 	bool probing;
 	uint64_t probe_ns;
 	struct job *job;
@@ -45,9 +47,10 @@ struct guest {
  * guest_wait() - Wait until something happens, once
  * @w: the caller's descriptors, at most WAIT_MAX - 1
  *
- * Serves the watches, moves libssh's data (which runs channel callbacks), fills revents.
- * Return: 0 something happened or the deadline passed; -ECONNRESET the connection broke; what a
- * watch returned.
+ * Serves the watches, moves libssh's data (which runs channel callbacks), fills revents, and asks
+ * a guest that has been silent for long whether it still lives.
+ * Return: 0 something happened or the deadline passed; -ECONNRESET the connection broke;
+ * -ETIMEDOUT "guest unresponsive"; what a watch returned.
  */
 int guest_wait(struct guest *g, struct wait *w, const struct watchset *ws, struct error *err);
 

@@ -22,6 +22,7 @@
 #define KEY_CAP ((size_t)65536)
 /* An emulated guest on a busy host is slow; Ctrl-C ends the wait sooner. */
 #define LOGIN_SECONDS 300
+#define UNRESPONSIVE_SECONDS 120
 #define END_SECONDS   3600
 
 static int not_running(const struct vmdir *vd, struct error *err)
@@ -68,6 +69,7 @@ static int login(const struct login_files *files, struct json_object *info, stru
 		.host_key = files->host_key,
 		.boot_deadline_ns = deadline_in_s(LOGIN_SECONDS),
 		.ssh_s = LOGIN_SECONDS,
+		.unresponsive_s = UNRESPONSIVE_SECONDS,
 	};
 
 	return guest_connect(&l, &ws, NULL, ret, err);

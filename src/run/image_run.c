@@ -95,7 +95,6 @@ static int run_logged(struct run *r, char *const *argv, const char *what, struct
 	cmd.argv = argv;
 	cmd.stdout_fd = job->what->verbose ? STDERR_FILENO : log;
 	cmd.stderr_fd = cmd.stdout_fd;
-	cmd.unresponsive_s = r->o->cfg.timeouts.unresponsive;
 	ret = guest_run(r->guest, &cmd, &r->result, &ws, err);
 	if (ret < 0 || r->result.exit_code == 0)
 		return ret;
@@ -176,7 +175,6 @@ static int run_shell(struct run *r, struct error *err)
 	cmd.stderr_fd = STDERR_FILENO;
 	cmd.tty = isatty(STDIN_FILENO) != 0 && isatty(STDOUT_FILENO) != 0;
 	cmd.term = getenv("TERM");
-	cmd.unresponsive_s = r->o->cfg.timeouts.unresponsive;
 	progress_yield(&r->progress);
 	log_info(
 		"end the shell with exit 0 to keep the changes as image %s, with another code to "

@@ -154,6 +154,7 @@ static int connect_guest(struct run *r, unsigned short port, struct error *err)
 		.host_key = r->spec.pin_host_key ? r->guest_host.public_line : NULL,
 		.boot_deadline_ns = deadline_in_s(cfg->timeouts.boot),
 		.ssh_s = cfg->timeouts.ssh,
+		.unresponsive_s = cfg->timeouts.unresponsive,
 	};
 	int ret = guest_connect(&login, &ws, &times, &r->guest, err);
 	struct json_object *o = json_new_object();

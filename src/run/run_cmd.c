@@ -65,7 +65,6 @@ static int stage_workload(struct run *r, struct error *err)
 	cmd.stderr_fd = STDERR_FILENO;
 	cmd.tty = wants_tty(o);
 	cmd.term = getenv("TERM");
-	cmd.unresponsive_s = o->cfg.timeouts.unresponsive;
 	if (o->timeout_s > 0)
 		cmd.deadline_ns = deadline_in_s(o->timeout_s);
 	progress_yield(&r->progress);

@@ -177,10 +177,16 @@ struct guest_login sshd_login_data(const struct sshd *s)
 
 struct guest *sshd_login(const struct sshd *s)
 {
+	return sshd_login_patient(s, 0);
+}
+
+struct guest *sshd_login_patient(const struct sshd *s, unsigned int unresponsive_s)
+{
 	struct guest_login login = sshd_login_data(s);
 	struct error err = ERROR_INIT;
 	struct guest *g = NULL;
 
+	login.unresponsive_s = unresponsive_s;
 	cr_assert(guest_connect(&login, NULL, NULL, &g, &err) == 0, "%s", err.msg);
 	return g;
 }

@@ -25,6 +25,8 @@ void sshd_stop(struct sshd *s);
 /* What sshd_login() uses, to be changed by a test. */
 struct guest_login sshd_login_data(const struct sshd *s);
 struct guest *sshd_login(const struct sshd *s);
+/* The same with guest_login's unresponsive_s. */
+struct guest *sshd_login_patient(const struct sshd *s, unsigned int unresponsive_s);
 
 /* A path below the server's folder; a ring of a few buffers. */
 const char *sshd_path(const struct sshd *s, const char *name);

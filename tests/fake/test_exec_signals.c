@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/watch.h"
+#include "guest/copy.h"
 #include "helper_exec.h"
 
 TestSuite(exec_signals, .init = exec_setup, .fini = exec_teardown, .timeout = 120);
@@ -192,6 +193,12 @@ Test(exec_signals, a_blocked_stdout_does_not_stop_stdin)
 
 /* ---- health ---- */
 
+static void be_patient_for(unsigned int seconds)
+{
+	guest_close(guest);
+	guest = sshd_login_patient(&server, seconds);
+}
+
 Test(exec_signals, a_silent_command_is_not_unresponsive)
 {
 	struct guest_command cmd = GUEST_COMMAND_INIT;
@@ -199,7 +206,7 @@ Test(exec_signals, a_silent_command_is_not_unresponsive)
 	struct error err = ERROR_INIT;
 
 	cmd.argv = SH("sleep 4; exit 8");
-	cmd.unresponsive_s = 1;
+	be_patient_for(1);
 	cr_assert(guest_run(guest, &cmd, &res, NULL, &err) == 0, "%s", err.msg);
 	cr_assert_eq(res.exit_code, 8);
 }
@@ -215,18 +222,37 @@ Test(exec_signals, a_frozen_guest_is_unresponsive)
 	struct guest_result res;
 	struct error err = ERROR_INIT;
 	uint64_t start;
-	pid_t pid = session_pid();
+	pid_t pid;
 
+	be_patient_for(2);
+	pid = session_pid();
 	cr_assert(pid > 1 && kill(pid, SIGSTOP) == 0);
 	start = clock_now_ns();
 	cmd.argv = ARGV((char *)"true");
-	cmd.unresponsive_s = 2;
 	cr_assert_eq(guest_run(guest, &cmd, &res, NULL, &err), -ETIMEDOUT);
 	cr_assert(strstr(err.msg, "guest unresponsive") != NULL, "%s", err.msg);
 	cr_assert_lt(clock_seconds_since(start), 15.0);
 	cr_assert_eq(guest_ping(guest, deadline_in_ms(300), NULL, &err), -ETIMEDOUT);
 	kill(pid, SIGCONT);
 	cr_assert(guest_ping(guest, deadline_in_s(10), NULL, &err) == 0, "%s", err.msg);
+}
+
+Test(exec_signals, a_guest_that_freezes_during_a_copy_is_unresponsive)
+{
+	struct error err = ERROR_INIT;
+	uint64_t start;
+	pid_t pid;
+
+	be_patient_for(2);
+	pid = session_pid();
+	cr_assert(pid > 1 && kill(pid, SIGSTOP) == 0);
+	start = clock_now_ns();
+	cr_assert_eq(guest_copy_in(guest, "/etc/passwd", sshd_path(&server, "copy"), DEADLINE_NEVER,
+				   NULL, &err),
+		     -ETIMEDOUT);
+	cr_assert(strstr(err.msg, "guest unresponsive") != NULL, "%s", err.msg);
+	cr_assert_lt(clock_seconds_since(start), 15.0);
+	kill(pid, SIGCONT);
 }
 
 Test(exec_signals, a_broken_connection_is_said)
