@@ -21,9 +21,9 @@
 
 #define KEY_CAP ((size_t)65536)
 /* An emulated guest on a busy host is slow; Ctrl-C ends the wait sooner. */
-#define LOGIN_SECONDS 300
+#define LOGIN_SECONDS        300
 #define UNRESPONSIVE_SECONDS 120
-#define END_SECONDS   3600
+#define END_SECONDS          3600
 
 static int not_running(const struct vmdir *vd, struct error *err)
 {
