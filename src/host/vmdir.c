@@ -215,6 +215,13 @@ int vmdir_claim(const struct host *host, struct vmdir *vd, struct error *err)
 	return r < 0 ? r : take_lock(vd, err);
 }
 
+bool vmdir_was_removed(const struct vmdir *vd)
+{
+	struct stat st;
+
+	return vd->run_fd >= 0 && fstat(vd->run_fd, &st) == 0 && st.st_nlink == 0;
+}
+
 bool vmdir_is_alive(const struct vmdir *vd)
 {
 	AUTO_CLOSE int fd = -1;

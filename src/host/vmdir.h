@@ -76,6 +76,9 @@ int vmdir_claim(const struct host *host, struct vmdir *vd, struct error *err);
 /** vmdir_is_alive() - Whether somebody holds the lock. */
 bool vmdir_is_alive(const struct vmdir *vd);
 
+/** vmdir_was_removed() - Whether the run folder that @vd has open was removed by somebody. */
+bool vmdir_was_removed(const struct vmdir *vd);
+
 /** vmdir_list() - Names of all VMs, run or data folder, sorted, into @ret. Return: 0 or -errno. */
 int vmdir_list(const struct host *host, struct strv *ret, struct error *err);
 

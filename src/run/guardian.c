@@ -22,11 +22,15 @@
 #define SERIAL_LINES  20
 #define CONSOLE_BYTES 8192
 
+/* A front that leads the teardown asks for its next step at once; a stopped one never does. */
+#define LEAD_SECONDS 15
+
 /* ---- talking to the front ---- */
 
 void guardian_front_lost(struct guardian *g)
 {
 	close_fd(&g->front_fd);
+	g->lead_ns = DEADLINE_NEVER;
 	if (!g->detached)
 		g->end_wanted = true;
 }
@@ -129,6 +133,7 @@ static void want_end(struct guardian *g, const char *why)
 	json_add_str(event, "text", why);
 	guardian_send(g, event);
 	g->end_wanted = true;
+	g->told_to_end = true;
 }
 
 static int on_signal(void *data, struct error *err)
@@ -250,9 +255,11 @@ static void poll_once(struct guardian *g)
 		.fd = g->machine.started && !g->stopped ? qemu_poll_fd(&g->machine.qemu) : -1,
 		.events = POLLIN,
 	};
-	if (poll(pfds, n, deadline_poll_ms(g->speak_ns)) < 0)
+	if (poll(pfds, n, deadline_poll_ms(deadline_min(g->speak_ns, g->lead_ns))) < 0)
 		return;
 	check_silence(g);
+	if (deadline_poll_ms(g->lead_ns) == 0)
+		guardian_front_lost(g);
 	for (size_t i = 0; i < set.n; i++) {
 		if (pfds[i].revents != 0 && set.v[i].fd == g->watches[i].fd)
 			(void)set.v[i].ready(set.v[i].data, NULL);
@@ -265,7 +272,11 @@ static void guardian_loop(struct guardian *g)
 {
 	while (!g->finished) {
 		poll_once(g);
+		if (g->n_queue > 0)
+			g->lead_ns = DEADLINE_NEVER;
 		guardian_serve_queue(g);
+		if (g->told_to_end && g->front_fd >= 0 && g->lead_ns == DEADLINE_NEVER)
+			g->lead_ns = deadline_in_s(LEAD_SECONDS);
 		/* after "stop" the front leads the teardown, as long as it is there */
 		if (g->end_wanted && g->front_fd < 0 && !g->finished)
 			guardian_end_alone(g);
@@ -329,7 +340,11 @@ static void free_guardian(struct guardian *g)
 static _Noreturn void guardian_main(const struct machine_spec *spec, int front_fd)
 {
 	struct guardian g = {
-		.spec = spec, .front_fd = front_fd, .control_fd = -1, .speak_ns = DEADLINE_NEVER
+		.spec = spec,
+		.front_fd = front_fd,
+		.control_fd = -1,
+		.speak_ns = DEADLINE_NEVER,
+		.lead_ns = DEADLINE_NEVER,
 	};
 	struct error err = ERROR_INIT;
 

@@ -25,6 +25,9 @@
  * @detached:   the front left as agreed (preserve)
  * @ending:     the teardown has begun: nothing interrupts any more
  * @end_wanted: the teardown shall begin: front gone, signal, or destroy
+ * @told_to_end: by a signal or `destroy`; then a front that does not lead the teardown counts as
+ * gone
+ * @lead_ns:    when it does, DEADLINE_NEVER: nothing is awaited from it
  * @queue:      requests of the front not yet served
  * @request:    the one being served, borrowed; NULL: none
  * @waiters:    clients of the control socket that wait for the end
@@ -44,6 +47,8 @@ struct guardian {
 	bool detached;
 	bool ending;
 	bool end_wanted;
+	bool told_to_end;
+	uint64_t lead_ns;
 	struct json_object *queue[GUARDIAN_QUEUE_MAX];
 	size_t n_queue;
 	struct json_object *request;

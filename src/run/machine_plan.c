@@ -279,7 +279,7 @@ static int plan_identity(struct machine *m, struct machine_plan *mp, struct erro
 	mp->jail.kvm = m->spec->accel == VM_ACCEL_KVM;
 	if (!m->spec->host->is_root)
 		return 0;
-	r = jail_uid_lease(m->spec->host->run_fd, &m->uid, &lock, err);
+	r = jail_uid_lease(m->spec->host->proc_fd, m->spec->host->run_fd, &m->uid, &lock, err);
 	if (r < 0)
 		return r;
 	mp->jail.uid = m->uid;

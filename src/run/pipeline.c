@@ -289,6 +289,8 @@ static int undo_ourselves(struct run *r, struct error *err)
 	int ret;
 
 	front_wait_guardian(&r->front, deadline_in_s(20));
+	if (r->front.destroyed && vmdir_was_removed(&r->vd))
+		return 0; /* `bmvm destroy` had it removed, and has told the outcome */
 	log_warning("the VM's guardian process died; undoing from its journal");
 	ret = undo_all(&r->host, &r->vd, false, err);
 	if (ret == 0)

@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/process.h"
+#include "vm/jail.h"
 
 #define PROC_FILE_CAP ((size_t)16 << 20)
 
@@ -43,26 +44,13 @@ static void check_qemu(const struct machine *m, struct json_object *list)
 /* Only with a uid of its own can a stray child of QEMU be told from other processes. */
 static void check_uid(const struct machine *m, struct json_object *list)
 {
-	int fd = m->uid == 0
-			 ? -1
-			 : openat(m->spec->host->proc_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	AUTO_CLOSEDIR DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	const struct dirent *entry;
+	pid_t pid = m->uid == 0 ? 0 : jail_uid_user(m->spec->host->proc_fd, m->uid, NULL);
+	char text[64];
 
-	if (dir == NULL) {
-		close_fd(&fd);
+	if (pid <= 0)
 		return;
-	}
-	while ((entry = readdir(dir)) != NULL) {
-		struct stat st;
-		char text[64];
-
-		if (entry->d_name[0] < '1' || entry->d_name[0] > '9' ||
-		    fstatat(dirfd(dir), entry->d_name, &st, 0) < 0 || st.st_uid != m->uid)
-			continue;
-		(void)snprintf(text, sizeof(text), "process %.20s runs under it", entry->d_name);
-		differs(list, "uid of the VM", "no process", text);
-	}
+	(void)snprintf(text, sizeof(text), "process %d runs under it", (int)pid);
+	differs(list, "uid of the VM", "no process", text);
 }
 
 static void check_folder(const struct machine *m, struct json_object *list)

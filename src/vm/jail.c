@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
@@ -15,6 +16,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/types.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -220,11 +222,33 @@ int jail_enter(void *jail, struct error *err)
 
 /* ---- uids ---- */
 
+pid_t jail_uid_user(int proc_fd, uid_t uid, struct error *err)
+{
+	int fd = openat(proc_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO_CLOSEDIR DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+	struct stat st;
+
+	if (dir == NULL) {
+		int r = error_errno(err, "read /proc");
+
+		close_fd(&fd);
+		return r;
+	}
+	while ((entry = readdir(dir)) != NULL) {
+		if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' &&
+		    fstatat(dirfd(dir), entry->d_name, &st, 0) == 0 && st.st_uid == uid)
+			return atoi(entry->d_name);
+	}
+	return 0;
+}
+
 /* 1: ours now, lock in @ret; 0: somebody else's. */
-static int try_uid(int dir_fd, unsigned int slot, int *ret, struct error *err)
+static int try_uid(int proc_fd, int dir_fd, unsigned int slot, int *ret, struct error *err)
 {
 	AUTO_CLOSE int fd = -1;
 	char name[16];
+	pid_t user;
 
 	(void)snprintf(name, sizeof(name), "%u", JAIL_UID_BASE + slot);
 	fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -232,11 +256,14 @@ static int try_uid(int dir_fd, unsigned int slot, int *ret, struct error *err)
 		return error_errno(err, "open uids/%s", name);
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return errno == EWOULDBLOCK ? 0 : error_errno(err, "lock uids/%s", name);
+	user = jail_uid_user(proc_fd, JAIL_UID_BASE + slot, err);
+	if (user != 0)
+		return user < 0 ? user : 0;
 	*ret = TAKE_FD(fd);
 	return 1;
 }
 
-int jail_uid_lease(int run_fd, uid_t *ret_uid, int *ret_lock, struct error *err)
+int jail_uid_lease(int proc_fd, int run_fd, uid_t *ret_uid, int *ret_lock, struct error *err)
 {
 	AUTO_CLOSE int dir_fd = -1;
 	int r = 0;
@@ -247,7 +274,7 @@ int jail_uid_lease(int run_fd, uid_t *ret_uid, int *ret_lock, struct error *err)
 	if (dir_fd < 0)
 		return error_errno(err, "open the folder uids");
 	for (unsigned int slot = 0; slot < JAIL_UID_COUNT; slot++) {
-		r = try_uid(dir_fd, slot, ret_lock, err);
+		r = try_uid(proc_fd, dir_fd, slot, ret_lock, err);
 		if (r < 0)
 			return r;
 		if (r == 0)

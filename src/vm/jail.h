@@ -71,7 +71,16 @@ struct jail {
 int jail_enter(void *jail, struct error *err);
 
 /**
- * jail_uid_lease() - Find a uid no other running VM has
+ * jail_uid_user() - Find a process that runs under a uid
+ * @proc_fd: directory handle of /proc
+ *
+ * Return: the pid of one of them; 0 when there is none; errno of reading /proc.
+ */
+pid_t jail_uid_user(int proc_fd, uid_t uid, struct error *err);
+
+/**
+ * jail_uid_lease() - Find a uid no other running VM and no process has
+ * @proc_fd:  directory handle of /proc: VMs of another run folder, as of a container, count too
  * @run_fd:   directory handle of the run folder; holds the folder "uids" with one empty lock file
  *            each
  * @ret_uid:  the uid
@@ -81,7 +90,7 @@ int jail_enter(void *jail, struct error *err);
  * A lock file is left behind empty when the lease ends (removing it would race). Does not block.
  * Return: 0; -EUSERS none is free; errno.
  */
-int jail_uid_lease(int run_fd, uid_t *ret_uid, int *ret_lock, struct error *err);
+int jail_uid_lease(int proc_fd, int run_fd, uid_t *ret_uid, int *ret_lock, struct error *err);
 
 /**
  * jail_readable_copy() - Make a file readable for a uid that has no right on it

@@ -74,7 +74,7 @@ static int prepare_jail(const struct host *host, enum vm_accel accel, struct jai
 		return 0;
 	jail->isolate = true;
 	jail->kvm = accel == VM_ACCEL_KVM;
-	return jail_uid_lease(host->run_fd, &jail->uid, ret_lock, err);
+	return jail_uid_lease(host->proc_fd, host->run_fd, &jail->uid, ret_lock, err);
 }
 
 static int boot_start(struct boot *b, const struct host *host, int kernel_fd, struct error *err)

@@ -327,22 +327,45 @@ Test(jail, a_uid_belongs_to_one_vm_at_a_time)
 	struct place p;
 	uid_t uid[3] = { 0 };
 	int lock[3] = { -1, -1, -1 }, copy;
+	AUTO_CLOSE int no_proc_fd = -1;
 
 	open_place(&p);
+	no_proc_fd = make_folder(p.dir_fd, "proc", 0700);
 	for (int i = 0; i < 2; i++)
-		cr_assert_eq(jail_uid_lease(p.dir_fd, &uid[i], &lock[i], NULL), 0);
+		cr_assert_eq(jail_uid_lease(no_proc_fd, p.dir_fd, &uid[i], &lock[i], NULL), 0);
 	cr_expect_eq(uid[0], JAIL_UID_BASE);
 	cr_expect_eq(uid[1], JAIL_UID_BASE + 1);
 	copy = dup(lock[0]); /* as a child would inherit it */
 	close_fd(&lock[0]);
-	cr_assert_eq(jail_uid_lease(p.dir_fd, &uid[2], &lock[2], NULL), 0);
+	cr_assert_eq(jail_uid_lease(no_proc_fd, p.dir_fd, &uid[2], &lock[2], NULL), 0);
 	cr_expect_eq(uid[2], JAIL_UID_BASE + 2);
 	close_fd(&copy);
 	close_fd(&lock[2]);
-	cr_assert_eq(jail_uid_lease(p.dir_fd, &uid[2], &lock[2], NULL), 0);
+	cr_assert_eq(jail_uid_lease(no_proc_fd, p.dir_fd, &uid[2], &lock[2], NULL), 0);
 	cr_expect_eq(uid[2], JAIL_UID_BASE, "a uid that was given back is used again");
 	close_fd(&lock[1]);
 	close_fd(&lock[2]);
+	close_place(&p);
+}
+
+Test(jail, a_uid_that_a_process_has_is_not_leased)
+{
+	AUTO_CLOSE int proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO_CLOSE int fake_fd = -1;
+	struct place p;
+	uid_t uid = 0;
+	int lock = -1;
+
+	need_root();
+	cr_expect_gt(jail_uid_user(proc_fd, getuid(), NULL), 0);
+	open_place(&p);
+	fake_fd = make_folder(p.dir_fd, "proc", 0700);
+	cr_assert_eq(mkdirat(fake_fd, "123", 0755), 0);
+	cr_assert_eq(fchownat(fake_fd, "123", JAIL_UID_BASE, 0, 0), 0);
+	cr_expect_eq(jail_uid_user(fake_fd, JAIL_UID_BASE, NULL), 123);
+	cr_assert_eq(jail_uid_lease(fake_fd, p.dir_fd, &uid, &lock, NULL), 0);
+	cr_expect_eq(uid, JAIL_UID_BASE + 1);
+	close_fd(&lock);
 	close_place(&p);
 }
 

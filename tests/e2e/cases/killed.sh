@@ -100,3 +100,19 @@ test_power_lost() {
 	has out 'before-reboot: removed'
 	no_vm_left
 }
+
+# As after Ctrl-Z: nothing leads the teardown.
+test_destroy_while_the_front_is_stopped() {
+	start_vm --name asleep -- true
+	wait_until 60 qemu_of
+	kill -STOP $front
+	SECONDS=0
+	timeout 100 "$BMVM" destroy asleep
+	[ $SECONDS -lt 60 ] || fail "took $SECONDS s"
+	wait_until 5 no_vm_left
+	kill -CONT $front
+	ended $front
+	same $code 125
+	has err 'destroy'
+	holds /var/lib/bmvm/receipts/asleep.json .clean
+}

@@ -86,11 +86,10 @@ test_many_random_bytes() {
 }
 
 test_reader_that_leaves_early() {
-	local status
-	run_vm -- cat /dev/zero 2> err | head -c 10 > out
-	status=("${PIPESTATUS[@]}")
+	local status=0
+	run_vm -- cat /dev/zero 2> err | head -c 10 > out || status=$?
 	same "$(wc -c < out)" 10
-	case ${status[0]} in 0 | 141) ;; *) fail "exit code ${status[0]}" ;; esac
+	same $status 141
 	has_not err 'error'
 }
 
@@ -103,6 +102,6 @@ test_base_image_that_is_not_there() {
 
 test_out_of_memory_in_the_guest() {
 	expect 137 run_vm --memory 384M -- \
-		sh -c 'echo 1000 > /proc/self/oom_score_adj; exec tail -c 2000M /dev/zero' 2> err
+		sh -c 'echo 1000 > /proc/self/oom_score_adj; exec dd if=/dev/zero of=/dev/null bs=330M count=1' > out 2> err
 	has err 'memory'
 }
