@@ -55,7 +55,7 @@ packages_of() {
 	build) echo gcc libc6-dev cmake ninja-build pkg-config libjson-c-dev libssh-dev libssl-dev ;;
 	run) echo qemu-system-x86 qemu-utils ovmf ;;
 	image) echo mmdebstrap debian-archive-keyring mtools dosfstools fdisk e2fsprogs uidmap zstd ;;
-	test) echo libcriterion-dev clang procps util-linux bsdutils openssh-server ;;
+	test) echo libcriterion-dev clang libclang-rt-dev procps util-linux bsdutils openssh-server ;;
 	lint) echo clang-tidy clang-format shellcheck git ;;
 	e2e) echo iproute2 openssh-client jq ;;
 	esac
