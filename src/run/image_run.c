@@ -178,8 +178,7 @@ static int run_shell(struct run *r, struct error *err)
 	progress_yield(&r->progress);
 	log_info(
 		"end the shell with exit 0 to keep the changes as image %s, with another code to "
-		"throw "
-		"them away",
+		"throw them away",
 		job_of(r)->what->name);
 	r->front.phase = FRONT_WORKLOAD;
 	ret = guest_run(r->guest, &cmd, &r->result, &ws, err);
@@ -301,6 +300,7 @@ static int run_job(const struct image_run *what, bool shell)
 	ret = run_init(&r, &o, &err);
 	r.extra = &job;
 	r.keep_disk = true;
+	r.replaces_image = what->replace;
 	if (ret == 0)
 		ret = pipeline_run(&r, stages, ARRAY_SIZE(stages), &err);
 	code = pipeline_exit_code(&r, ret, &err);

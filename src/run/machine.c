@@ -335,9 +335,12 @@ int machine_stop(struct machine *m, bool powerdown, struct error *err)
 		if (virtiofsd_stop(&m->servers[i], deadline_in_s(10)) < 0 && r == 0)
 			r = error_set(err, ETIMEDOUT, "virtiofsd does not end");
 	}
-	if (r == 0)
-		let_go(m); /* `image build --from` may now replace the image this VM stood on */
-	return r;
+	if (r < 0)
+		return r;
+	if (m->spec->replaces_image)
+		(void)image_check_unchanged(m->spec->image, &m->stopped_image);
+	let_go(m); /* `image build --from` may now replace the image this VM stood on */
+	return 0;
 }
 
 int machine_reset(struct machine *m, struct error *err)

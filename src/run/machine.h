@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/error.h"
 #include "config/config.h"
 #include "host/host.h"
 #include "host/journal.h"
@@ -22,8 +23,6 @@
 #include "vm/qemu.h"
 #include "vm/serial.h"
 #include "vm/virtiofsd.h"
-
-struct error;
 
 #define MACHINE_UUID_SIZE 37
 
@@ -44,6 +43,7 @@ struct error;
  * @pin_host_key: the guest must present the seed's host key; else the first contact counts
  * @pin:         host CPU of each vCPU, NULL: no pinning
  * @keep_disk:   the disk will be read after the VM is gone: honour the guest's flushes
+ * @replaces_image: the front puts another image in the place of @image once the VM is stopped
  * @facts:       members for the receipt that the front knows (command, image digest, versions)
  * @receipt:     absolute path of the receipt's second copy, or NULL
  */
@@ -61,6 +61,7 @@ struct machine_spec {
 	bool pin_host_key;
 	const unsigned int *pin;
 	bool keep_disk;
+	bool replaces_image;
 	struct json_object *facts;
 	const char *receipt;
 };
@@ -78,6 +79,7 @@ struct machine_spec {
  * @spawned_ns: when QEMU was let go
  * @first_output_ns: when the guest first wrote to its serial port, 0: not yet
  * @started:    QEMU was spawned
+ * @stopped_image: with spec->replaces_image, what became of the image's files until the VM stopped
  */
 struct machine {
 	const struct machine_spec *spec;
@@ -102,6 +104,7 @@ struct machine {
 	uint64_t spawned_ns;
 	uint64_t first_output_ns;
 	bool started;
+	struct error stopped_image;
 };
 
 /** machine_init() - Prepare @m for @spec, which must outlive it. Return: 0; errno of the journal.

@@ -99,6 +99,7 @@ static void fill_spec(struct run *r)
 	r->spec.client_key = cfg->ssh_key == NULL ? r->client.private_pem : NULL;
 	r->spec.pin = cfg->cpu_pinning != CPU_PINNING_NONE ? cfg->pin_cpus : NULL;
 	r->spec.keep_disk = r->keep_disk || cfg->cleanup.mode != CLEANUP_DESTROY;
+	r->spec.replaces_image = r->replaces_image;
 	r->spec.pin_host_key = pins_host_key(r);
 	r->spec.receipt = r->o->receipt;
 	r->spec.facts = receipt_facts(r);

@@ -25,6 +25,7 @@
  * struct run - One run; start from run_init()
  * @o:         what was asked for; o->cfg is fitted to the host
  * @keep_disk: the disk is read after the VM's end: orderly shutdown, honoured flushes
+ * @replaces_image: once the VM has ended, another image takes the place of the one it stands on
  * @guest:     the SSH connection while there is one
  * @mounts:    the guardian's answer about mounts, owned
  * @port:      of 127.0.0.1, leads to the guest's sshd
@@ -59,6 +60,7 @@ struct run {
 	char uuid[MACHINE_UUID_SIZE];
 	char machine_id[33];
 	bool keep_disk;
+	bool replaces_image;
 	bool ran;
 	bool has_dir;
 	bool preserved;
