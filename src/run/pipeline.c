@@ -190,12 +190,13 @@ static int start_qemu(struct run *r, size_t unused, struct error *err)
 	return 0;
 }
 
-/* Worth another try: not a signal, the loss of VM or guardian, or what is wrong for good. */
+/* Worth another try: not a signal, the loss of VM or guardian, a wait that was long enough already,
+ * or what is wrong for good. */
 static bool may_pass(const struct run *r, int ret)
 {
 	return !r->front.lost && !r->front.vm_gone && !r->front.destroyed && r->front.caught == 0 &&
 	       ret != -EINTR && ret != -ECONNRESET && ret != -ENOTSUP && ret != -EINVAL &&
-	       ret != -ENOENT && ret != -EACCES && ret != -EPERM;
+	       ret != -ENOENT && ret != -EACCES && ret != -EPERM && ret != -ETIMEDOUT;
 }
 
 /* `retry`: a step that may pass is tried again, each time after a longer pause. */
