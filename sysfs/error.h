@@ -13,6 +13,7 @@
  *   ESTALE     the present state is neither ours nor the original one: somebody else changed it, so
  *              nothing was touched
  *   EBADMSG    a file of the tree does not hold what its format demands
+ *   ENOLCK     somebody else holds the lock of struct sysfs exclusively; nothing was touched
  *   EINVAL     the caller's argument breaks a rule; nothing was touched
  */
 #ifndef SYSFS_ERROR_H

@@ -63,7 +63,7 @@ static int take_lock(const struct sysfs *sys, struct sysfs_error *err)
 		return sysfs_error_os(err, errno, "open the lock file anew");
 	if (flock(fd, LOCK_SH | LOCK_NB) < 0)
 		return errno == EWOULDBLOCK
-			       ? sysfs_error_set(err, EBUSY, "the lock is held exclusively")
+			       ? sysfs_error_set(err, ENOLCK, "somebody holds the lock exclusively")
 			       : sysfs_error_os(err, errno, "lock");
 
 	int taken = fd;
