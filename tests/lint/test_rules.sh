@@ -13,8 +13,8 @@ forbid() {
 	[ -z "$hits" ] || { printf '%s:\n%s\n' "$rule" "$hits"; bad=1; }
 }
 
-c_files=$(find src qmp -name '*.[ch]' | sort)
-all_files=$(find src qmp tests scripts .ci -type f ! -path 'tests/data/*' | sort)
+c_files=$(find src qmp sysfs -name '*.[ch]' | sort)
+all_files=$(find src qmp sysfs tests scripts .ci -type f ! -path 'tests/data/*' | sort)
 
 # Where a path below /sys, /proc or /dev may be spelled out: the roots themselves, what a jail looks
 # like from inside, and texts (a rule about shared folders, hints for the user).
