@@ -109,10 +109,12 @@ test_destroy_while_the_front_is_stopped() {
 	SECONDS=0
 	timeout 100 "$BMVM" destroy asleep
 	[ $SECONDS -lt 60 ] || fail "took $SECONDS s"
-	wait_until 5 no_vm_left
+	! qemu_of || fail "QEMU is still there"
+	same "$(find $vms $disks -mindepth 1)" ''
 	kill -CONT $front
 	ended $front
 	same $code 125
+	no_vm_left
 	has err 'destroy'
 	holds /var/lib/bmvm/receipts/asleep.json .clean
 }
