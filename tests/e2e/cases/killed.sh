@@ -20,12 +20,6 @@ random_moment() {
 	awk -v r="$RANDOM" -v max="$1" 'BEGIN { printf "%.2f", r / 32768 * max }'
 }
 
-test_front_at_three_random_moments() {
-	front_killed_after "$(random_moment 1)"
-	front_killed_after "$(random_moment 8)"
-	front_killed_after "$(random_moment 40)"
-}
-
 limit_test_front_at_ten_random_moments=900
 test_front_at_ten_random_moments() {
 	local i
