@@ -375,7 +375,8 @@ static const struct field table[] = {
 	  .min = 1,
 	  .max = DAY,
 	  .fallback = "60",
-	  .help = "from the power button to the guest being off; then it is killed" },
+	  .help = "from the power button to the guest being off, then it is ended; 5 by default if "
+		  "its disk is thrown away and no mount is writable" },
 	{ .path = "timeouts.unresponsive",
 	  .type = FIELD_UINT,
 	  .offset = AT(timeouts.unresponsive),

@@ -19,7 +19,7 @@
 #include "vm/args.h"
 
 #define QEMU_IMG_SECONDS   60
-#define THROW_AWAY_SECONDS 15
+#define THROW_AWAY_SECONDS 5
 
 int machine_init(struct machine *m, const struct machine_spec *spec, struct error *err)
 {
@@ -301,13 +301,25 @@ static void let_go(struct machine *m)
 	m->n_held = 0;
 }
 
-/* A disk that is thrown away gains nothing by a long shutdown; so it waits only if that was asked
- * for. */
+/* Whether what the guest still has in its memory would be missed: its disk, or a writable mount. */
+static bool outlives_guest(const struct machine_spec *s)
+{
+	for (size_t i = 0; i < s->cfg->n_mounts; i++) {
+		if (!s->cfg->mounts[i].readonly)
+			return true;
+	}
+	return s->keep_disk;
+}
+
+/*
+ * A guest that is thrown away gains little by an orderly shutdown: its connections end properly. It
+ * gets the time a guest under KVM needs for that, or what was asked for.
+ */
 static unsigned int powerdown_ms(const struct machine_spec *s)
 {
 	unsigned int seconds = s->cfg->timeouts.shutdown;
 
-	if (!s->keep_disk && !config_explicit(s->cfg, "timeouts.shutdown") &&
+	if (!outlives_guest(s) && !config_explicit(s->cfg, "timeouts.shutdown") &&
 	    seconds > THROW_AWAY_SECONDS)
 		seconds = THROW_AWAY_SECONDS;
 	return seconds * 1000;

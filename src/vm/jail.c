@@ -238,7 +238,7 @@ pid_t jail_uid_user(int proc_fd, uid_t uid, struct error *err)
 	while ((entry = readdir(dir)) != NULL) {
 		if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' &&
 		    fstatat(dirfd(dir), entry->d_name, &st, 0) == 0 && st.st_uid == uid)
-			return atoi(entry->d_name);
+			return (pid_t)strtol(entry->d_name, NULL, 10);
 	}
 	return 0;
 }

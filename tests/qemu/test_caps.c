@@ -32,6 +32,7 @@ static void open_place(struct place *p)
 {
 	*p = (struct place){ .dir = "/tmp/bmvm-test-XXXXXX", .host = HOST_INIT };
 	cr_assert_not_null(mkdtemp(p->dir));
+	p->host.proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	p->host.run_fd = open(p->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	p->host.dev_fd = open("/dev", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	p->host.uid = geteuid();
