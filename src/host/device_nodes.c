@@ -110,6 +110,24 @@ static bool is_function(const char *name)
 	       strchr(name, ':') != NULL && strchr(name, ':') != strrchr(name, ':');
 }
 
+/* Network interfaces are folders below one called "net", of the function or of its virtio device.
+ */
+static void take_interfaces(struct device_nodes *nodes, int dir_fd)
+{
+	int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO_CLOSEDIR DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *e;
+
+	if (dir == NULL) {
+		close_fd(&fd);
+		return;
+	}
+	while ((e = readdir(dir)) != NULL) {
+		if (e->d_name[0] != '.')
+			strv_add(&nodes->interfaces, e->d_name);
+	}
+}
+
 static int walk(struct device_nodes *nodes, int dir_fd, unsigned int depth);
 
 static int walk_into(struct device_nodes *nodes, int dir_fd, const char *name, unsigned int depth)
@@ -119,6 +137,8 @@ static int walk_into(struct device_nodes *nodes, int dir_fd, const char *name, u
 
 	if (fd < 0)
 		return 0; /* a file, a link, or gone meanwhile */
+	if (strcmp(name, "net") == 0)
+		take_interfaces(nodes, fd);
 	r = take_node(nodes, fd);
 	return r < 0 ? r : walk(nodes, fd, depth + 1);
 }
@@ -141,22 +161,6 @@ static int walk(struct device_nodes *nodes, int dir_fd, unsigned int depth)
 		r = walk_into(nodes, dir_fd, e->d_name, depth);
 	}
 	return r;
-}
-
-static void find_interfaces(struct device_nodes *nodes, int dir_fd)
-{
-	int fd = openat(dir_fd, "net", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	AUTO_CLOSEDIR DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	const struct dirent *e;
-
-	if (dir == NULL) {
-		close_fd(&fd);
-		return;
-	}
-	while ((e = readdir(dir)) != NULL) {
-		if (e->d_name[0] != '.')
-			strv_add(&nodes->interfaces, e->d_name);
-	}
 }
 
 static int add_vfio_group(const struct host *host, struct device_nodes *nodes, int dir_fd)
@@ -246,7 +250,6 @@ int device_nodes_find(const struct host *host, const char *address, struct devic
 		r = add_vfio_group(host, ret, fd);
 	if (r == 0)
 		r = add_nvidia(host, ret, address);
-	find_interfaces(ret, fd);
 	find_kfd(host, ret, address);
 	if (r < 0 || strv_error(&ret->interfaces) < 0)
 		return error_set(err, ENOMEM, "out of memory");

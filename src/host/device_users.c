@@ -253,17 +253,16 @@ static int check_swap(struct search *s)
 	return r;
 }
 
-static int check_interfaces(struct search *s, const char *address)
+static int check_interfaces(struct search *s)
 {
 	const struct strv *names = &s->nodes->interfaces;
 	int r = 0;
 
 	for (size_t i = 0; i < names->n && r == 0; i++) {
 		AUTO_FREE char *text = NULL;
-		char path[256];
+		char path[128];
 
-		(void)snprintf(path, sizeof(path), "bus/pci/devices/%.32s/net/%.64s/flags", address,
-			       names->v[i]);
+		(void)snprintf(path, sizeof(path), "class/net/%.64s/flags", names->v[i]);
 		if (file_read_at(s->host->sys_fd, path, 64, &text, NULL, NULL) == 0 &&
 		    (strtoul(text, NULL, 16) & IFF_UP) != 0)
 			r = add(s, "interface %s is up", names->v[i]);
@@ -271,14 +270,14 @@ static int check_interfaces(struct search *s, const char *address)
 	return r;
 }
 
-static int check_kernel(struct search *s, const char *address)
+static int check_kernel(struct search *s)
 {
 	int r = check_mounts(s);
 
 	if (r == 0)
 		r = check_swap(s);
 	if (r == 0)
-		r = check_interfaces(s, address);
+		r = check_interfaces(s);
 	for (size_t i = 0; i < s->nodes->n && r == 0; i++) {
 		if (s->nodes->v[i].held)
 			r = add(s, "/dev/%s is part of another block device", s->nodes->v[i].name);
@@ -297,7 +296,7 @@ int device_users_find(const struct host *host, const char *address, struct devic
 		return r;
 	(void)snprintf(s.registers, sizeof(s.registers), "%.32s/", address);
 	r = check_processes(&s, err);
-	if (r == 0 && check_kernel(&s, address) < 0)
+	if (r == 0 && check_kernel(&s) < 0)
 		r = error_set(err, ENOMEM, "out of memory");
 	return r;
 }

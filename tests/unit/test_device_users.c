@@ -219,9 +219,17 @@ Test(device_users, a_disk_that_is_mounted_swapped_on_or_built_upon)
 
 Test(device_users, an_interface_that_is_up)
 {
-	tree_file(root, DEVICES NIC "/net/eth0/flags", "0x1003\n");
-	tree_file(root, DEVICES NIC "/net/eth1/flags", "0x1002\n");
-	cr_expect_str_eq(users_of(NIC), "0  interface eth0 is up\n");
+	tree_dir(root, DEVICES NIC "/net/eth0");
+	tree_dir(root, DEVICES NIC "/virtio2/net/eth1");
+	tree_dir(root, DEVICES NIC "/net/eth2");
+	tree_file(root, "sys/class/net/eth0/flags", "0x1003\n");
+	tree_file(root, "sys/class/net/eth1/flags", "0x1003\n");
+	tree_file(root, "sys/class/net/eth2/flags", "0x1002\n");
+	const char *found = users_of(NIC);
+
+	cr_expect(strstr(found, "0  interface eth0 is up\n") != NULL, "%s", found);
+	cr_expect(strstr(found, "0  interface eth1 is up\n") != NULL, "%s", found);
+	cr_expect(strstr(found, "eth2") == NULL, "%s", found);
 }
 
 Test(device_users, the_functions_behind_a_bridge_are_not_the_bridges)
