@@ -67,14 +67,30 @@ static bool has_entries(int dir_fd, const char *path)
 	return false;
 }
 
-static bool parse_rdev(const char *text, dev_t *ret)
+bool device_rdev_parse(const char *text, dev_t *ret)
 {
-	unsigned int maj, min;
+	char *end = NULL;
+	unsigned long maj = strtoul(text, &end, 10), min;
 
-	if (sscanf(text, "%u:%u", &maj, &min) != 2)
+	if (end == text || *end != ':')
 		return false;
-	*ret = makedev(maj, min);
-	return true;
+	text = end + 1;
+	min = strtoul(text, &end, 10);
+	*ret = makedev((unsigned int)maj, (unsigned int)min);
+	return end != text;
+}
+
+/* The number behind @key, with white space before it. */
+static bool number_after(const char *text, const char *key, unsigned long *ret)
+{
+	const char *at = strstr(text, key);
+	char *end = NULL;
+
+	if (at == NULL)
+		return false;
+	at += strlen(key);
+	*ret = strtoul(at, &end, 10);
+	return end != at;
 }
 
 /* A folder with "dev" and, in "uevent", the name that devtmpfs gives the node. */
@@ -86,7 +102,7 @@ static int take_node(struct device_nodes *nodes, int dir_fd)
 	char *name;
 
 	if (file_read_at(dir_fd, "dev", TEXT_CAP, &number, NULL, NULL) < 0 ||
-	    !parse_rdev(number, &node.rdev) ||
+	    !device_rdev_parse(number, &node.rdev) ||
 	    file_read_at(dir_fd, "uevent", TEXT_CAP, &event, NULL, NULL) < 0)
 		return 0;
 	name = strstr(event, "DEVNAME=");
@@ -174,7 +190,7 @@ static int add_vfio_group(const struct host *host, struct device_nodes *nodes, i
 		return 0;
 	(void)snprintf(path, sizeof(path), "class/vfio/%s/dev", group);
 	if (file_read_at(host->sys_fd, path, TEXT_CAP, &number, NULL, NULL) < 0 ||
-	    !parse_rdev(number, &node.rdev))
+	    !device_rdev_parse(number, &node.rdev))
 		return 0;
 	(void)snprintf(name, sizeof(name), "vfio/%s", group);
 	node.name = name;
@@ -187,18 +203,16 @@ static int add_nvidia(const struct host *host, struct device_nodes *nodes, const
 	AUTO_FREE char *text = NULL;
 	struct device_node node = { .block = false };
 	char path[96], name[32];
-	const char *at;
-	unsigned int minor_number;
+	unsigned long minor_number = 0;
 
 	(void)snprintf(path, sizeof(path), "driver/nvidia/gpus/%.32s/information", address);
 	if (file_read_at(host->proc_fd, path, TEXT_CAP, &text, NULL, NULL) < 0)
 		return 0;
-	at = strstr(text, "Device Minor:");
-	if (at == NULL || sscanf(at, "Device Minor: %u", &minor_number) != 1)
+	if (!number_after(text, "Device Minor:", &minor_number))
 		return 0;
-	(void)snprintf(name, sizeof(name), "nvidia%u", minor_number);
+	(void)snprintf(name, sizeof(name), "nvidia%lu", minor_number);
 	node.name = name;
-	node.rdev = makedev(NVIDIA_MAJOR, minor_number);
+	node.rdev = makedev(NVIDIA_MAJOR, (unsigned int)minor_number);
 	return add(nodes, &node);
 }
 
@@ -206,13 +220,11 @@ static int add_nvidia(const struct host *host, struct device_nodes *nodes, const
 static bool is_node_of(const char *properties, const char *address)
 {
 	unsigned long location = 0, domain = 0;
-	const char *l = strstr(properties, "location_id "), *d = strstr(properties, "domain ");
 	char text[64];
 
-	if (l == NULL || sscanf(l, "location_id %lu", &location) != 1)
+	if (!number_after(properties, "location_id ", &location))
 		return false;
-	if (d != NULL)
-		(void)sscanf(d, "domain %lu", &domain);
+	(void)number_after(properties, "\ndomain ", &domain);
 	(void)snprintf(text, sizeof(text), "%04lx:%02lx:%02lx.%lx", domain, location >> 8 & 0xff,
 		       location >> 3 & 0x1f, location & 7);
 	return strcmp(text, address) == 0;

@@ -57,6 +57,9 @@ struct device_nodes {
 int device_nodes_find(const struct host *host, const char *address, struct device_nodes *ret,
 		      struct error *err);
 
+/** device_rdev_parse() - Read "MAJOR:MINOR", as the kernel writes it. Return: whether it is one. */
+bool device_rdev_parse(const char *text, dev_t *ret);
+
 /** device_nodes_done() - Free; accepts DEVICE_NODES_INIT. */
 void device_nodes_done(struct device_nodes *nodes);
 

@@ -183,7 +183,7 @@ static int check_process(struct search *s, int proc_dir, const char *name)
 	if (fd < 0)
 		return 0;
 	s->proc_fd = fd;
-	s->pid = atoi(name);
+	s->pid = (pid_t)strtol(name, NULL, 10);
 	r = check_descriptors(s);
 	if (r == 0)
 		r = check_maps(s);
@@ -215,6 +215,16 @@ static int check_processes(struct search *s, struct error *err)
 
 /* ---- uses without a process ---- */
 
+/* Move behind @n fields and the space after each. NULL when there are fewer. */
+static const char *behind(const char *line, unsigned int n)
+{
+	while (n-- > 0 && line != NULL) {
+		line = strchr(line, ' ');
+		line = line == NULL ? NULL : line + 1;
+	}
+	return line;
+}
+
 /* "36 35 98:0 /mnt1 /mnt2 rw,noatime ..." */
 static int check_mounts(struct search *s)
 {
@@ -226,12 +236,12 @@ static int check_mounts(struct search *s)
 		return 0;
 	for (char *line = strtok_r(text, "\n", &save); line != NULL && r == 0;
 	     line = strtok_r(NULL, "\n", &save)) {
-		unsigned int maj, min;
-		int at = 0;
+		const char *number = behind(line, 2), *where = behind(line, 4);
+		dev_t rdev;
 
-		if (sscanf(line, "%*d %*d %u:%u %*s %n", &maj, &min, &at) == 2 && at > 0 &&
-		    node_by_rdev(s, makedev(maj, min), true) != NULL)
-			r = add(s, "mounted on %.*s", (int)strcspn(line + at, " "), line + at);
+		if (where != NULL && device_rdev_parse(number, &rdev) &&
+		    node_by_rdev(s, rdev, true) != NULL)
+			r = add(s, "mounted on %.*s", (int)strcspn(where, " "), where);
 	}
 	return r;
 }

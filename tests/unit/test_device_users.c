@@ -184,7 +184,7 @@ Test(device_users, compute_queues_of_this_gpu_only)
 {
 	tree_file(root, "sys/class/kfd/kfd/topology/nodes/0/properties", "cpu_cores_count 8\n");
 	tree_file(root, "sys/class/kfd/kfd/topology/nodes/1/properties",
-		  "location_id 768\ndomain 0\n"); /* 03:00.0 */
+		  "vendor_id 4098\nlocation_id 768\ndomain 0\n"); /* 03:00.0 */
 	tree_file(root, "sys/class/kfd/kfd/topology/nodes/1/gpu_id", "51234\n");
 	process(800, "python3");
 	holds(800, 4, "/dev/kfd");
