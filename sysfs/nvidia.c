@@ -20,18 +20,21 @@
 /* Read "ID : NAME" of the @len bytes at @line. */
 static bool parse_type(const char *line, size_t len, struct nvidia_type *ret)
 {
-	char text[sizeof(ret->name) + 32], name[sizeof(ret->name)];
-	unsigned int id;
-	int n = 0;
+	const char *end = line + len;
+	const char *s = line + strspn(line, " \t");
+	unsigned long id = 0;
 
-	if (len >= sizeof(text))
+	for (; s < end && *s >= '0' && *s <= '9' && id <= INT_MAX; s++)
+		id = id * 10 + (unsigned long)(*s - '0');
+	s += strspn(s, " \t");
+	if (id == 0 || id > INT_MAX || s >= end || *s != ':')
 		return false;
-	memcpy(text, line, len);
-	text[len] = '\0';
-	if (sscanf(text, " %9u : %63[^\n]%n", &id, name, &n) != 2 || text[n] != '\0' || id == 0)
+	s++;
+	s += strspn(s, " \t");
+	if (s >= end || (size_t)(end - s) >= sizeof(ret->name))
 		return false;
-	ret->id = id;
-	memcpy(ret->name, name, sizeof(name));
+	*ret = (struct nvidia_type){ .id = (unsigned int)id };
+	memcpy(ret->name, s, (size_t)(end - s));
 	return true;
 }
 
