@@ -104,6 +104,8 @@ int device_read(const struct host *host, const struct pci_names *names,
 /** device_done() - Free; accepts zeroes. */
 void device_done(struct device *d);
 
+#define AUTO_DEVICE CLEANUP(device_done)
+
 /** device_list_done() - Free; accepts DEVICE_LIST_INIT. */
 void device_list_done(struct device_list *list);
 

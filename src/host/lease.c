@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -120,6 +121,40 @@ int leases_take(const struct host *host, const struct strv *names, const char *v
 	if (r < 0)
 		leases_done(ret);
 	return r;
+}
+
+int lease_lock(const struct host *host, const char *name, uint64_t deadline_ns, struct error *err)
+{
+	AUTO_CLOSE int fd = open_lease(host, name, O_RDWR | O_CREAT, err);
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	if (fd < 0)
+		return fd;
+	while (fcntl(fd, F_OFD_SETLK, &lock) < 0) {
+		if (errno != EAGAIN && errno != EACCES && errno != EINTR)
+			return error_errno(err, "lock %s", name);
+		if (deadline_poll_ms(deadline_ns) == 0)
+			return error_set(err, ETIMEDOUT, "another run is changing %s for too long",
+					 name);
+		clock_sleep_ms(20);
+	}
+	return TAKE_FD(fd);
+}
+
+int leases_add(struct leases *leases, struct leases *more, struct error *err)
+{
+	int *fds = reallocarray(leases->fds, leases->n + more->n + 1, sizeof(*fds));
+
+	if (fds == NULL) {
+		leases_done(more);
+		return error_set(err, ENOMEM, "out of memory");
+	}
+	leases->fds = fds;
+	for (size_t i = 0; i < more->n; i++)
+		leases->fds[leases->n++] = TAKE_FD(more->fds[i]);
+	more->n = 0;
+	leases_done(more);
+	return 0;
 }
 
 void leases_done(struct leases *leases)

@@ -54,6 +54,17 @@ struct leases {
 int leases_take(const struct host *host, const struct strv *names, const char *vm,
 		struct leases *ret, struct error *err);
 
+/**
+ * lease_lock() - Take a short lock on a thing that several VMs change, waiting for it
+ * @name: as in leases_take(), but of another kind: "0000:41:00.0.vfs", "modules"
+ *
+ * Blocks until @deadline_ns. Return: descriptor that holds it until closed, owned; -ETIMEDOUT; errno.
+ */
+int lease_lock(const struct host *host, const char *name, uint64_t deadline_ns, struct error *err);
+
+/** leases_add() - Move all of @more into @leases. Return: 0; -ENOMEM, then @more is given back. */
+int leases_add(struct leases *leases, struct leases *more, struct error *err);
+
 /** leases_done() - Give back all of this process; those a fork() has inherited stay held. */
 void leases_done(struct leases *leases);
 

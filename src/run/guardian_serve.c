@@ -109,13 +109,14 @@ static int do_stop(struct guardian *g, struct json_object *reply, struct error *
 
 static int do_undo(struct guardian *g, struct json_object *reply, struct error *err)
 {
+	const struct undo_how how = { .has_leases = true, .reports = &g->reports };
 	int r;
 
 	(void)reply;
 	if (g->undone)
 		return 0;
 	machine_close(&g->machine);
-	r = undo_all(g->spec->host, g->spec->vd, false, err);
+	r = undo_all(g->spec->host, g->spec->vd, &how, err);
 	g->undone = r == 0;
 	g->undo_code = r;
 	if (r < 0)
@@ -144,24 +145,31 @@ static void write_receipt(struct guardian *g, struct json_object *differences)
 	}
 }
 
+static void add_difference(struct json_object *list, const char *what, const char *expected,
+			   const char *found)
+{
+	struct json_object *o = json_new_object();
+
+	json_add_str(o, "what", what);
+	json_add_str(o, "expected", expected);
+	json_add_str(o, "found", found);
+	(void)json_object_array_add(list, o);
+}
+
 /* Undo's own failure is a difference too, whatever the comparison saw. */
 static struct json_object *verify(struct guardian *g)
 {
 	struct json_object *list;
 	uint64_t start = clock_now_ns();
 
-	if (!g->spec->cfg->cleanup.verify_clean && g->undo_code == 0)
+	if (!g->spec->cfg->cleanup.verify_clean && g->undo_code == 0 && g->reports.n == 0)
 		return NULL;
 	list = verify_machine(&g->machine);
+	for (size_t i = 0; i < g->reports.n; i++)
+		add_difference(list, "device", "given back", g->reports.v[i]);
 	json_add_seconds(g->machine.times, "verify", clock_seconds_since(start));
-	if (g->undo_code < 0) {
-		struct json_object *o = json_new_object();
-
-		json_add_str(o, "what", "undo");
-		json_add_str(o, "expected", "done");
-		json_add_str(o, "found", g->undo_message);
-		(void)json_object_array_add(list, o);
-	}
+	if (g->undo_code < 0)
+		add_difference(list, "undo", "done", g->undo_message);
 	return list;
 }
 

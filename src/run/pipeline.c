@@ -288,15 +288,20 @@ int stage_prepare(struct run *r, struct error *err)
  */
 static int undo_ourselves(struct run *r, struct error *err)
 {
+	AUTO_STRV struct strv reports = STRV_INIT;
+	const struct undo_how how = { .reports = &reports };
 	int ret;
 
 	front_wait_guardian(&r->front, deadline_in_s(20));
 	if (r->front.destroyed && vmdir_was_removed(&r->vd))
 		return 0; /* `bmvm destroy` had it removed, and has told the outcome */
 	log_warning("the VM's guardian process died; undoing from its journal");
-	ret = undo_all(&r->host, &r->vd, false, err);
+	ret = undo_all(&r->host, &r->vd, &how, err);
 	if (ret == 0)
 		ret = vmdir_remove(&r->host, &r->vd, err);
+	for (size_t i = 0; i < reports.n; i++)
+		log_error("not as before: %s", reports.v[i]);
+	r->unclean = reports.n > 0;
 	if (ret < 0) {
 		r->unclean = true;
 		return error_hint(err, ret, "bmvm recover");

@@ -20,6 +20,7 @@
 #define VM_BACKING_MAX 32
 #define VM_MOUNTS_MAX  16
 #define VM_MAC_SIZE    18
+#define VM_DEVICES_MAX 64
 
 /** struct vm_fds - Descriptors QEMU inherits: v[i] = {ours, its number in QEMU from 3 on} */
 struct vm_fds {
