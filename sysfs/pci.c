@@ -336,18 +336,25 @@ int pci_numvfs_read(const struct sysfs *sys, const struct pci_address *address, 
 	return 0;
 }
 
+/* Whether a read failed for want of something of ours, so that it says nothing of the file. */
+static bool is_our_failure(int r)
+{
+	return r == -ETIMEDOUT || r == -ECHILD || r == -ENOMEM || r == -EAGAIN || r == -EMFILE ||
+	       r == -ENFILE;
+}
+
 /* What may be stuck in the kernel while the function is being changed. */
 static int read_locked(const struct sysfs *sys, struct pci_function *f, struct sysfs_error *err)
 {
 	int r = pci_override_read(sys, &f->address, f->driver_override, err);
 
-	if (r == -ETIMEDOUT)
-		return r;
 	f->has_override = r == 0;
 	f->sriov_numvfs = -1;
+	if (is_our_failure(r))
+		return r;
 	if (f->sriov_totalvfs >= 0)
 		r = pci_numvfs_read(sys, &f->address, &f->sriov_numvfs, err);
-	return r == -ETIMEDOUT ? r : 0;
+	return is_our_failure(r) ? r : 0;
 }
 
 static void read_sriov(int dir_fd, struct pci_function *f)
@@ -402,7 +409,6 @@ int pci_function_read(const struct sysfs *sys, const struct pci_address *address
 		      struct pci_function *ret, struct sysfs_error *err)
 {
 	AUTO_PCI_FUNCTION struct pci_function f = { .address = *address };
-	struct sysfs_error told = { 0 };
 	SYSFS_AUTO_CLOSE int dir_fd = open_function(sys, address);
 
 	if (dir_fd < 0)
@@ -410,18 +416,15 @@ int pci_function_read(const struct sysfs *sys, const struct pci_address *address
 
 	int r = read_ids(dir_fd, &f);
 
+	if (r == 0) {
+		read_rest(dir_fd, &f);
+		r = read_vfs(dir_fd, &f.vfs, &f.n_vfs);
+	}
 	if (r < 0)
 		return tell_failure(sys, address, r, err);
-	read_rest(dir_fd, &f);
-	r = read_vfs(dir_fd, &f.vfs, &f.n_vfs);
-	if (r == 0)
-		r = read_locked(sys, &f, &told);
-	if (r == -ETIMEDOUT && err != NULL)
-		*err = told;
-	if (r == -ETIMEDOUT)
+	r = read_locked(sys, &f, err);
+	if (r < 0)
 		return r;
-	if (r < 0)
-		return tell_failure(sys, address, r, err);
 	*ret = f;
 	f = (struct pci_function){ 0 };
 	return 0;

@@ -135,7 +135,7 @@ struct pci_function {
  *
  * Blocks for read_limit_ms at most, twice. Return: 0; -ENODEV there is no such function (any more);
  * -EBADMSG its ids, its class or a virtfn link are junk; -ETIMEDOUT it is stuck in a change, with
- * @err->wedged; -ENOMEM.
+ * @err->wedged; -ENOMEM; errno of fork(2).
  */
 int pci_function_read(const struct sysfs *sys, const struct pci_address *address,
 		      struct pci_function *ret, struct sysfs_error *err);
