@@ -163,7 +163,10 @@ struct pci_list {
  * @ret: release it with pci_list_done()
  * @err:
  *
- * A function that vanishes meanwhile is left out. Return: 0; errno of listing; -ENOMEM.
+ * A function that vanishes meanwhile is left out, as is one that is stuck in a change: what costs
+ * read_limit_ms a few times then leaves a helper behind for each that is.
+ *
+ * Return: 0; errno of listing; -ENOMEM.
  */
 int pci_scan(const struct sysfs *sys, struct pci_list *ret, struct sysfs_error *err);
 
