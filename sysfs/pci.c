@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "sysfs/cleanup.h"
+#include "sysfs/pci_parts.h"
 
 #define CONFIG_HEADER_TYPE 0x0e
 #define CLASS_HOST_BRIDGE  0x0600
@@ -317,12 +318,21 @@ int pci_override_read(const struct sysfs *sys, const struct pci_address *address
 	return 0;
 }
 
+int pci_parse_numvfs(const char *text, int *ret)
+{
+	int64_t number;
+
+	if (sysfs_parse_number(text, &number) < 0 || number < 0 || number > UINT16_MAX)
+		return -EBADMSG;
+	*ret = (int)number;
+	return 0;
+}
+
 int pci_numvfs_read(const struct sysfs *sys, const struct pci_address *address, int *ret,
 		    struct sysfs_error *err)
 {
 	char path[SYSFS_PATH_SIZE];
 	struct sysfs_text text;
-	int64_t number;
 
 	(void)pci_path(path, address, "sriov_numvfs");
 
@@ -330,24 +340,28 @@ int pci_numvfs_read(const struct sysfs *sys, const struct pci_address *address, 
 
 	if (r < 0)
 		return r;
-	if (sysfs_parse_number(text.text, &number) < 0 || number < 0 || number > UINT16_MAX)
+	if (pci_parse_numvfs(text.text, ret) < 0)
 		return sysfs_error_set(err, EBADMSG, "%s reads \"%.64s\"", path, text.text);
-	*ret = (int)number;
 	return 0;
 }
 
-/* What may be stuck in the kernel while the function is being changed. */
-static int read_locked(const struct sysfs *sys, struct pci_function *f, struct sysfs_error *err)
+/* Whether a read failed for want of something of ours, so that it says nothing of the file. */
+static bool is_our_failure(int r)
+{
+	return r == -ETIMEDOUT || r == -ECHILD || r == -ENOMEM || r == -EAGAIN || r == -EMFILE ||
+	       r == -ENFILE;
+}
+
+int pci_read_locked(const struct sysfs *sys, struct pci_function *f, struct sysfs_error *err)
 {
 	int r = pci_override_read(sys, &f->address, f->driver_override, err);
 
-	if (r == -ETIMEDOUT)
-		return r;
 	f->has_override = r == 0;
-	f->sriov_numvfs = -1;
+	if (is_our_failure(r))
+		return r;
 	if (f->sriov_totalvfs >= 0)
 		r = pci_numvfs_read(sys, &f->address, &f->sriov_numvfs, err);
-	return r == -ETIMEDOUT ? r : 0;
+	return is_our_failure(r) ? r : 0;
 }
 
 static void read_sriov(int dir_fd, struct pci_function *f)
@@ -398,11 +412,10 @@ static int tell_failure(const struct sysfs *sys, const struct pci_address *addre
 	return sysfs_error_os(err, -r, "read %s", text);
 }
 
-int pci_function_read(const struct sysfs *sys, const struct pci_address *address,
+int pci_read_unlocked(const struct sysfs *sys, const struct pci_address *address,
 		      struct pci_function *ret, struct sysfs_error *err)
 {
-	AUTO_PCI_FUNCTION struct pci_function f = { .address = *address };
-	struct sysfs_error told = { 0 };
+	AUTO_PCI_FUNCTION struct pci_function f = { .address = *address, .sriov_numvfs = -1 };
 	SYSFS_AUTO_CLOSE int dir_fd = open_function(sys, address);
 
 	if (dir_fd < 0)
@@ -410,18 +423,27 @@ int pci_function_read(const struct sysfs *sys, const struct pci_address *address
 
 	int r = read_ids(dir_fd, &f);
 
+	if (r == 0) {
+		read_rest(dir_fd, &f);
+		r = read_vfs(dir_fd, &f.vfs, &f.n_vfs);
+	}
 	if (r < 0)
 		return tell_failure(sys, address, r, err);
-	read_rest(dir_fd, &f);
-	r = read_vfs(dir_fd, &f.vfs, &f.n_vfs);
+	*ret = f;
+	f = (struct pci_function){ 0 };
+	return 0;
+}
+
+int pci_function_read(const struct sysfs *sys, const struct pci_address *address,
+		      struct pci_function *ret, struct sysfs_error *err)
+{
+	AUTO_PCI_FUNCTION struct pci_function f = { 0 };
+	int r = pci_read_unlocked(sys, address, &f, err);
+
 	if (r == 0)
-		r = read_locked(sys, &f, &told);
-	if (r == -ETIMEDOUT && err != NULL)
-		*err = told;
-	if (r == -ETIMEDOUT)
-		return r;
+		r = pci_read_locked(sys, &f, err);
 	if (r < 0)
-		return tell_failure(sys, address, r, err);
+		return r;
 	*ret = f;
 	f = (struct pci_function){ 0 };
 	return 0;
@@ -431,48 +453,4 @@ void pci_function_done(struct pci_function *function)
 {
 	free(function->vfs);
 	*function = (struct pci_function){ 0 };
-}
-
-static int compare_functions(const void *a, const void *b)
-{
-	const struct pci_function *left = a, *right = b;
-
-	return pci_address_compare(&left->address, &right->address);
-}
-
-int pci_scan(const struct sysfs *sys, struct pci_list *ret, struct sysfs_error *err)
-{
-	AUTO_PCI_LIST struct pci_list list = { 0 };
-	AUTO_SYSFS_NAMES struct sysfs_names names = { 0 };
-	int r = sysfs_list(sys->sys_fd, "bus/pci/devices", &names);
-
-	if (r < 0)
-		return sysfs_error_os(err, -r, "list the PCI functions");
-	list.v = calloc(names.n + 1, sizeof(*list.v));
-	if (list.v == NULL)
-		return sysfs_error_os(err, ENOMEM, "list the PCI functions");
-	for (size_t i = 0; i < names.n; i++) {
-		struct pci_address address;
-
-		if (pci_address_parse(names.v[i], &address, NULL) < 0)
-			continue;
-		r = pci_function_read(sys, &address, &list.v[list.n], NULL);
-		if (r == -ENOMEM)
-			return sysfs_error_os(err, ENOMEM, "list the PCI functions");
-		list.n += r == 0;
-		list.n_unreadable += r < 0 && r != -ENODEV;
-	}
-	if (list.n > 1)
-		qsort(list.v, list.n, sizeof(*list.v), compare_functions);
-	*ret = list;
-	list = (struct pci_list){ 0 };
-	return 0;
-}
-
-void pci_list_done(struct pci_list *list)
-{
-	for (size_t i = 0; i < list->n; i++)
-		pci_function_done(&list->v[i]);
-	free(list->v);
-	*list = (struct pci_list){ 0 };
 }

@@ -135,7 +135,7 @@ struct pci_function {
  *
  * Blocks for read_limit_ms at most, twice. Return: 0; -ENODEV there is no such function (any more);
  * -EBADMSG its ids, its class or a virtfn link are junk; -ETIMEDOUT it is stuck in a change, with
- * @err->wedged; -ENOMEM.
+ * @err->wedged; -ENOMEM; errno of fork(2).
  */
 int pci_function_read(const struct sysfs *sys, const struct pci_address *address,
 		      struct pci_function *ret, struct sysfs_error *err);
@@ -163,7 +163,10 @@ struct pci_list {
  * @ret: release it with pci_list_done()
  * @err:
  *
- * A function that vanishes meanwhile is left out. Return: 0; errno of listing; -ENOMEM.
+ * A function that vanishes meanwhile is left out, as is one that is stuck in a change: what costs
+ * read_limit_ms a few times then leaves a helper behind for each that is.
+ *
+ * Return: 0; errno of listing; -ENOMEM.
  */
 int pci_scan(const struct sysfs *sys, struct pci_list *ret, struct sysfs_error *err);
 

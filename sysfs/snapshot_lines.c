@@ -130,6 +130,14 @@ static bool differs(const struct snapshot_line *before, const struct snapshot_li
 	return true;
 }
 
+/* Which of two lines comes first; @right does when there is no @left, and the other way round. */
+static int order_of(const struct snapshot_line *left, const struct snapshot_line *right)
+{
+	if (left == NULL || right == NULL)
+		return left == NULL ? 1 : -1;
+	return compare_lines(left, right);
+}
+
 ssize_t snapshot_compare(const struct snapshot *before, const struct snapshot *after,
 			 snapshot_filter_fn *filter, void *data, struct snapshot_difference **ret)
 {
@@ -141,13 +149,13 @@ ssize_t snapshot_compare(const struct snapshot *before, const struct snapshot *a
 	while (i < before->n || j < after->n) {
 		const struct snapshot_line *left = i < before->n ? &before->v[i] : NULL;
 		const struct snapshot_line *right = j < after->n ? &after->v[j] : NULL;
-		int order = left == NULL ? 1 : right == NULL ? -1 : compare_lines(left, right);
+		int order = order_of(left, right);
 
-		i += order <= 0;
-		j += order >= 0;
-		if (differs(order <= 0 ? left : NULL, order >= 0 ? right : NULL, &v[n]) &&
+		if (differs(order > 0 ? NULL : left, order < 0 ? NULL : right, &v[n]) &&
 		    (filter == NULL || filter(v[n].object, data)))
 			n++;
+		i += order <= 0;
+		j += order >= 0;
 	}
 	if (n == 0) {
 		free(v);

@@ -22,7 +22,7 @@ static char *escape(const char *s)
 
 		if (c == '\\' || c == '\t' || c == '\n') {
 			*out++ = '\\';
-			*out++ = c == '\t' ? 't' : c == '\n' ? 'n' : '\\';
+			*out++ = (char)(c == '\t' ? 't' : c == '\n' ? 'n' : '\\');
 		} else if (c < 0x20 || c >= 0x7f) {
 			out += snprintf(out, 5, "\\x%02x", c);
 		} else {

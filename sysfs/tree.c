@@ -61,6 +61,11 @@ int sysfs_read(int dir_fd, const char *path, struct sysfs_text *ret)
 	return finish_text(ret, read_once(dir_fd, path, O_NONBLOCK, ret->text));
 }
 
+int sysfs_read_blocking(int dir_fd, const char *path, struct sysfs_text *ret)
+{
+	return finish_text(ret, read_once(dir_fd, path, 0, ret->text));
+}
+
 static ssize_t run_read(void *data, int dir_fd, char *reply, size_t size)
 {
 	(void)size;

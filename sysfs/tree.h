@@ -125,6 +125,16 @@ struct sysfs_text {
 int sysfs_read(int dir_fd, const char *path, struct sysfs_text *ret);
 
 /**
+ * sysfs_read_blocking() - sysfs_read() that waits for as long as the file lets it
+ *
+ * For helper processes; async-signal-safe. The difference shows with what is no attribute (a FIFO
+ * in a test's tree): attributes that are stuck are so in both.
+ *
+ * Return: as sysfs_read().
+ */
+int sysfs_read_blocking(int dir_fd, const char *path, struct sysfs_text *ret);
+
+/**
  * sysfs_read_guarded() - sysfs_read() of an attribute that may be stuck
  * @sys:
  * @dir_fd:

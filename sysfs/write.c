@@ -41,8 +41,8 @@ static ssize_t run_write(void *data, int dir_fd, char *reply, size_t size)
 	const struct job *job = data;
 	const struct sysfs_change *change = job->change;
 
-	(void)reply;
 	(void)size;
+	reply[0] = '\0';
 	return job->write(job->data, dir_fd, change->path, change->value, job->len);
 }
 

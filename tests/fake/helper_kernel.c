@@ -185,11 +185,15 @@ void fake_reset(struct fake_kernel *k)
 	k->n_intents = k->intents_before_write = 0;
 }
 
-void fake_wait_hang(const struct fake_kernel *k)
+bool fake_wait_hang(const struct fake_kernel *k, int pid)
 {
-	for (int i = 0; i < 10000 && !k->state->hangs; i++)
+	for (int i = 0; i < 10000 && !k->state->hangs; i++) {
+		if (waitpid(pid, NULL, WNOHANG) == pid)
+			return false;
 		pause_ms(1);
+	}
 	cr_assert(k->state->hangs);
+	return true;
 }
 
 void fake_release(struct fake_kernel *k, int pid)

@@ -78,8 +78,8 @@ void fake_stop(struct fake_kernel *k);
 /** fake_reset() - Forget counted writes, intents and faults. */
 void fake_reset(struct fake_kernel *k);
 
-/** fake_wait_hang() - Wait until a helper hangs. */
-void fake_wait_hang(const struct fake_kernel *k);
+/** fake_wait_hang() - Wait until the helper @pid hangs. Return: false when it ended instead. */
+bool fake_wait_hang(const struct fake_kernel *k, int pid);
 
 /** fake_release() - Let a hanging helper go on, wait until it has gone. */
 void fake_release(struct fake_kernel *k, int pid);

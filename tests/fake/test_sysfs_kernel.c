@@ -2,6 +2,8 @@
 /* The fake kernel answers as the real one does (what Linux 6.1 was seen to do). */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "helper_kernel.h"
 
@@ -98,6 +100,26 @@ Test(fake_kernel, a_group_node_is_there_while_a_member_is_on_vfio)
 	cr_assert(fake_node(&k, 6));
 	cr_assert_eq(fake_write_now(&k, D "0000:42:00.0/driver/unbind", "0000:42:00.0"), 0);
 	cr_assert(!fake_node(&k, 6));
+}
+
+Test(fake_kernel, unbinding_from_vfio_waits_for_whoever_has_the_group_open)
+{
+	int status;
+
+	cr_assert_eq(fake_write_now(&k, D "0000:42:00.0/driver_override", "vfio-pci"), 0);
+	cr_assert_eq(fake_write_now(&k, "bus/pci/drivers_probe", "0000:42:00.0"), 0);
+	k.state->open_group = 6;
+
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(fake_write_now(&k, D "0000:42:00.0/driver/unbind", "0000:42:00.0") != 0);
+	cr_assert(fake_wait_hang(&k, pid));
+	cr_assert_str_eq(fake_driver_of(&k, "0000:42:00.0"), "vfio-pci");
+	k.state->open_group = -1;
+	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	cr_assert_eq(status, 0);
+	cr_assert_str_eq(fake_driver_of(&k, "0000:42:00.0"), "");
 }
 
 Test(fake_kernel, mediated_devices_are_counted)

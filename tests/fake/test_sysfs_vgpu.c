@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "helper_kernel.h"
 #include "sysfs/clock.h"
@@ -309,6 +311,21 @@ Test(sysfs_mdev, one_that_is_going_already_is_gone_in_the_end)
 	cr_assert_eq(drop(UUID, 10, 100), -ETIMEDOUT, "but it stays");
 	cr_assert_eq(err.wedged, 0);
 	cr_assert_eq(drop(UUID, 10, LONG_MS), 0);
+}
+
+Test(sysfs_mdev, one_that_goes_by_itself_is_not_hurried)
+{
+	cr_assert_eq(make("mtty", "nvidia-558", UUID), 0);
+
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		usleep(50000);
+		_exit(fake_write_now(&k, "bus/mdev/devices/" UUID "/remove", "1") != 0);
+	}
+	cr_assert_eq(drop(UUID, LONG_MS, LONG_MS), 0, "%s", err.text);
+	cr_assert_eq(k.n_intents, 1, "nothing was written");
+	cr_assert_eq(waitpid(pid, NULL, 0), pid);
 }
 
 Test(sysfs_nvidia, a_type_is_set_and_cleared)

@@ -155,7 +155,7 @@ Test(sysfs_write, a_hung_write_costs_the_deadline_and_keeps_the_lock)
 		cr_assert_eq(change_until("on", "on", sysfs_deadline_ms(150), &err), -ETIMEDOUT);
 		cr_assert_lt(sysfs_now_ns() - start, UINT64_C(2000000000));
 		cr_assert_gt(err.wedged, 0);
-		fake_wait_hang(&k);
+		cr_assert(fake_wait_hang(&k, err.wedged));
 		cr_assert_eq(waitpid(err.wedged, NULL, WNOHANG), 0, "it is left alone");
 		cr_assert_str_eq(fake_get(&k, ATTRIBUTE), after ? "on" : "auto");
 		cr_assert(!lock_is_free());

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "helper_tree.h"
@@ -331,6 +332,67 @@ Test(sysfs_pci, a_scan_is_sorted_and_leaves_out_what_is_none)
 	cr_assert_eq(list.v[1].device, 0x2330);
 	cr_assert_eq(list.v[2].address.domain, 0x10000);
 	cr_assert_eq(list.n_unreadable, 1);
+}
+
+Test(sysfs_pci, a_scan_by_helpers_tells_the_same_of_many)
+{
+	AUTO_PCI_LIST struct pci_list plain = { 0 }, guarded = { 0 };
+
+	for (unsigned int i = 0; i < 80; i++) {
+		char path[128];
+
+		snprintf(path, sizeof(path), "bus/pci/devices/0000:%02x:00.0/vendor", i);
+		tree_file(root, path, "0x1002\n");
+		snprintf(path, sizeof(path), "bus/pci/devices/0000:%02x:00.0/device", i);
+		tree_file(root, path, "0x%04x\n", i);
+		snprintf(path, sizeof(path), "bus/pci/devices/0000:%02x:00.0/class", i);
+		tree_file(root, path, "0x030000\n");
+		snprintf(path, sizeof(path), "bus/pci/devices/0000:%02x:00.0/driver_override", i);
+		tree_file(root, path, "driver-%u\n", i);
+		snprintf(path, sizeof(path), "bus/pci/devices/0000:%02x:00.0/sriov_numvfs", i);
+		tree_file(root, path, i % 2 == 0 ? "%u\n" : "junk", i);
+		snprintf(path, sizeof(path), "bus/pci/devices/0000:%02x:00.0/sriov_totalvfs", i);
+		tree_file(root, path, "99\n");
+	}
+	cr_assert_eq(pci_scan(&sys, &plain, NULL), 0);
+	sys.read_limit_ms = 5000;
+	cr_assert_eq(pci_scan(&sys, &guarded, NULL), 0);
+	cr_assert_eq(plain.n, 80);
+	cr_assert_eq(guarded.n, 80);
+	for (size_t i = 0; i < 80; i++) {
+		cr_assert_eq(memcmp(&plain.v[i], &guarded.v[i], sizeof(plain.v[i])), 0, "%zu", i);
+		cr_assert_eq(plain.v[i].sriov_numvfs, i % 2 == 0 ? (int)i : -1);
+	}
+	cr_assert_str_eq(guarded.v[79].driver_override, "driver-79");
+}
+
+Test(sysfs_pci, a_scan_leaves_out_what_is_stuck)
+{
+	AUTO_PCI_LIST struct pci_list list = { 0 };
+	char path[4200];
+
+	tree_file(root, "bus/pci/devices/0000:42:00.0/vendor", "0x10de\n");
+	tree_file(root, "bus/pci/devices/0000:42:00.0/device", "0x2330\n");
+	tree_file(root, "bus/pci/devices/0000:42:00.0/class", "0x030200\n");
+	tree_file(root, "bus/pci/devices/0000:42:00.0/driver_override", "x\n");
+	snprintf(path, sizeof(path), "%s/" D "driver_override", root);
+	cr_assert_eq(mkfifo(path, 0600), 0);
+	sys.read_limit_ms = 300;
+	cr_assert_eq(pci_scan(&sys, &list, NULL), 0);
+	cr_assert_eq(list.n, 1);
+	cr_assert_eq(list.v[0].address.bus, 0x42);
+	cr_assert_str_eq(list.v[0].driver_override, "x");
+	cr_assert_eq(list.n_unreadable, 1);
+
+	/* A writer that comes and goes ends the helpers, which wait to open and then read nothing.
+	 */
+	int fd = open(path, O_RDWR | O_NONBLOCK);
+
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(write(fd, "\n\n\n\n", 4), 4);
+	close(fd);
+	while (waitpid(-1, NULL, 0) > 0)
+		;
 }
 
 Test(sysfs_pci, a_function_that_is_not_there_is_no_device)
