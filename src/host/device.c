@@ -24,6 +24,8 @@ struct sysfs device_sysfs(const struct host *host)
 	struct sysfs sys;
 
 	sysfs_init(&sys, host->sys_fd, host->dev_fd, host->proc_fd);
+	if (host->kernel != NULL)
+		sys.kernel = *host->kernel;
 	return sys;
 }
 

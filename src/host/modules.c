@@ -41,12 +41,19 @@ static int open_kmod(struct kmod_ctx **ret, struct error *err)
 }
 
 /* A module with parameters that is built in has a folder there as well. */
-static bool is_there(const struct host *host, struct kmod_module *mod)
+static bool is_named(const struct host *host, const char *name)
 {
 	char path[MODULE_NAME_MAX + 16];
 
-	(void)snprintf(path, sizeof(path), "module/%.63s", kmod_module_get_name(mod));
-	return faccessat(host->sys_fd, path, F_OK, 0) == 0 ||
+	(void)snprintf(path, sizeof(path), "module/%.63s", name);
+	for (char *c = path; *c != '\0'; c++)
+		*c = *c == '-' ? '_' : *c;
+	return faccessat(host->sys_fd, path, F_OK, 0) == 0;
+}
+
+static bool is_there(const struct host *host, struct kmod_module *mod)
+{
+	return is_named(host, kmod_module_get_name(mod)) ||
 	       kmod_module_get_initstate(mod) == KMOD_MODULE_BUILTIN;
 }
 
@@ -125,8 +132,11 @@ int modules_missing(const struct host *host, const char *name, struct strv *ret,
 	AUTO_LIST struct kmod_list *found = NULL;
 	struct kmod_list *at;
 	bool missing = false;
-	int r = open_kmod(&ctx, err);
+	int r;
 
+	if (is_named(host, name))
+		return 0;
+	r = open_kmod(&ctx, err);
 	if (r < 0)
 		return r;
 	r = kmod_module_new_from_lookup(ctx, name, &found);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "run/devices.h"
 #include "run/pipeline.h"
 
 #include <errno.h>
@@ -27,6 +28,8 @@ void run_done(struct run *r)
 {
 	guest_close(r->guest);
 	(void)json_object_put(r->mounts);
+	(void)json_object_put(r->assigned);
+	device_choice_done(&r->devices);
 	(void)json_object_put(r->spec.facts);
 	keypair_done(&r->client);
 	keypair_done(&r->guest_host);
@@ -100,6 +103,7 @@ static void fill_spec(struct run *r)
 	r->spec.pin = cfg->cpu_pinning != CPU_PINNING_NONE ? cfg->pin_cpus : NULL;
 	r->spec.keep_disk = r->keep_disk || cfg->cleanup.mode != CLEANUP_DESTROY;
 	r->spec.replaces_image = r->replaces_image;
+	r->spec.devices = &r->devices;
 	r->spec.pin_host_key = pins_host_key(r);
 	r->spec.receipt = r->o->receipt;
 	r->spec.facts = receipt_facts(r);
@@ -225,7 +229,9 @@ int stage_start(struct run *r, struct error *err)
 {
 	int ret = with_retries(r, start_qemu, 0, err);
 
-	return ret < 0 ? ret : connect_guest(r, r->port, err);
+	if (ret == 0)
+		ret = connect_guest(r, r->port, err);
+	return ret < 0 ? ret : devices_check_guest(r, err);
 }
 
 /* ---- prepare: mounts and copies ---- */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The first stage: everything a run needs is found and checked before anything is changed. */
+#include "run/devices.h"
 #include "run/pipeline.h"
 
 #include <errno.h>
@@ -130,6 +131,8 @@ int stage_validate(struct run *r, struct error *err)
 		ret = image_resolve(&r->host, cfg, &r->image, err);
 	if (ret == 0)
 		ret = fit_to_host(r, err);
+	if (ret == 0)
+		ret = devices_choose(r, err);
 	if (ret == 0)
 		ret = qemu_caps_get(cfg->qemu_binary, r->host.run_fd, &r->caps, err);
 	if (ret == 0)
