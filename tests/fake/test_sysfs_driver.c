@@ -14,7 +14,7 @@
 #define GPU     "0000:41:00.0"
 #define LONG_MS 10000
 /* Will pass, but leaves a slow machine time for what comes before. */
-#define SLOW_MS  1000
+#define SLOW_MS  500
 #define OVERRIDE D GPU "/driver_override"
 
 static struct fake_kernel k;
