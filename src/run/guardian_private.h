@@ -35,6 +35,7 @@
  * @speak_ns:   when the guest's kernel must have spoken, DEADLINE_NEVER: it need not
  * @receipt:    what the receipt will say
  * @stages:     its array of stages
+ * @result:     what do_finish() told, for clients of `destroy`
  * @stopped, @undone, @finished: how far the teardown is
  */
 struct guardian {
@@ -58,6 +59,7 @@ struct guardian {
 	uint64_t speak_ns;
 	struct json_object *receipt;
 	struct json_object *stages;
+	struct json_object *result;
 	bool stopped, undone, finished;
 	int undo_code;
 	char undo_message[1024];
