@@ -2,7 +2,9 @@
 #include "cli/cli.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -134,7 +136,20 @@ static int dispatch(int argc, char **argv)
 	return c == NULL ? unknown_command(argv[1]) : c->main(argc - 1, argv + 1);
 }
 
+/*
+ * A standard stream that is closed would become the first file opened here. In its place comes one
+ * that reads as empty and cannot be written to, so that writing to it is an error, as it was.
+ */
+static void fill_standard_streams(void)
+{
+	for (int fd = 0; fd < 3; fd++) {
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDONLY) != fd)
+			abort(); /* no /dev/null, or no descriptors: nothing can work */
+	}
+}
+
 int cli_main(int argc, char **argv)
 {
+	fill_standard_streams();
 	return flush_answer(dispatch(argc, argv));
 }

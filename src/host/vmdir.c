@@ -200,9 +200,62 @@ int vmdir_open(const struct host *host, const char *name, struct vmdir *ret, str
 	return 0;
 }
 
+/* Making and judging data folders, also for those who have another run folder. */
+static int lock_data_dir(const struct host *host, struct error *err)
+{
+	AUTO_CLOSE int fd = openat(host->data_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = fd < 0 ? -errno : file_lock(fd, true, deadline_in_s(30));
+
+	return r < 0 ? error_set(err, -r, "lock %s: %s", host->data_dir, strerror(-r))
+		     : TAKE_FD(fd);
+}
+
+/* Return: 0; -ENOENT no data folder; -EWOULDBLOCK somebody holds it. */
+static int take_data_lock(const struct host *host, struct vmdir *vd, struct error *err)
+{
+	AUTO_CLOSE int dir_fd = vmdir_open_data(host, vd, err);
+	AUTO_CLOSE int fd = -1;
+	int r;
+
+	if (dir_fd < 0)
+		return dir_fd;
+	fd = openat(dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return error_errno(err, "open %s/lock", vd->data_path);
+	r = file_lock(fd, true, deadline_in_ms(300));
+	if (r < 0)
+		return error_set(err, -r, "VM %s is in use by a session with another run folder",
+				 vd->name);
+	vd->data_lock_fd = TAKE_FD(fd);
+	return 0;
+}
+
+int vmdir_make_data(const struct host *host, struct vmdir *vd, struct error *err)
+{
+	AUTO_CLOSE int lock = lock_data_dir(host, err);
+	int r = lock < 0 ? lock : file_mkdirs(vd->data_path, 0700, err);
+
+	return r < 0 ? r : take_data_lock(host, vd, err);
+}
+
+static int claim_data(const struct host *host, struct vmdir *vd, struct error *err)
+{
+	struct error unread = ERROR_INIT;
+	AUTO_CLOSE int lock = lock_data_dir(host, err);
+	int r = lock < 0 ? lock : take_data_lock(host, vd, &unread);
+
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0 && lock >= 0 && err != NULL)
+		*err = unread;
+	return r;
+}
+
 int vmdir_claim(const struct host *host, struct vmdir *vd, struct error *err)
 {
 	AUTO_CLOSE int lock = host_lock(host, err);
+	bool had_run_folder = vd->run_fd >= 0;
+	char path[VM_NAME_MAX + 8];
 	int r = 0;
 
 	if (lock < 0)
@@ -212,7 +265,16 @@ int vmdir_claim(const struct host *host, struct vmdir *vd, struct error *err)
 	if (!name_taken(host, vd->name))
 		return error_set(err, ENOENT, "VM %s is gone", vd->name);
 	r = make_run_folder(host, vd, err);
-	return r < 0 ? r : take_lock(vd, err);
+	if (r == 0)
+		r = take_lock(vd, err);
+	if (r < 0)
+		return r;
+	r = claim_data(host, vd, err);
+	if (r < 0 && !had_run_folder) {
+		entry_path(path, sizeof(path), vd->name);
+		(void)file_remove_tree_at(host->run_fd, path, NULL);
+	}
+	return r;
 }
 
 bool vmdir_was_removed(const struct vmdir *vd)
@@ -222,15 +284,20 @@ bool vmdir_was_removed(const struct vmdir *vd)
 	return vd->run_fd >= 0 && fstat(vd->run_fd, &st) == 0 && st.st_nlink == 0;
 }
 
+/* A shared try: two who ask at once do not take each other for the VM. */
+static bool is_locked(int dir_fd)
+{
+	AUTO_CLOSE int fd = openat(dir_fd, "lock", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+
+	return fd >= 0 && file_lock(fd, false, 0) == -EWOULDBLOCK;
+}
+
 bool vmdir_is_alive(const struct vmdir *vd)
 {
-	AUTO_CLOSE int fd = -1;
+	AUTO_CLOSE int data_fd =
+		open(vd->data_path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
-	if (vd->run_fd < 0)
-		return false;
-	fd = openat(vd->run_fd, "lock", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-	/* a shared try: two who ask at once do not take each other for the VM */
-	return fd >= 0 && file_lock(fd, false, 0) == -EWOULDBLOCK;
+	return (vd->run_fd >= 0 && is_locked(vd->run_fd)) || (data_fd >= 0 && is_locked(data_fd));
 }
 
 static int add_names(int dir_fd, struct strv *ret)
@@ -311,6 +378,7 @@ void vmdir_done(struct vmdir *vd)
 {
 	close_fd(&vd->run_fd);
 	close_fd(&vd->lock_fd);
+	close_fd(&vd->data_lock_fd);
 	free(vd->name);
 	free(vd->data_path);
 	*vd = (struct vmdir)VMDIR_INIT;

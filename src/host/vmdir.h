@@ -7,6 +7,9 @@
  *
  * Liveness is a lock, not a pid: an flock on run_dir/vms/NAME/lock, whose descriptor the front, the
  * guardian and every helper inherit. Whoever can take the lock knows that all of them are gone.
+ * The guardian also holds data_dir/vms/NAME/lock: who has another run folder (another session, a
+ * container, another host that shares the data folder) cannot see the first lock, and must not take
+ * the VM for a dead one.
  * Making, judging and removing the folders happens under the host lock (run_dir/lock), so a folder
  * is never judged between its making and its locking.
  */
@@ -29,18 +32,20 @@ struct error;
  * @name:      owned
  * @run_fd:    handle of run_dir/vms/NAME, -1 when that is missing (after a reboot)
  * @lock_fd:   holds the lock; -1 when it is not ours
+ * @data_lock_fd: holds the lock of the data folder; -1 when it is not ours
  * @data_path: data_dir/vms/NAME, owned; the folder may not be there yet
  */
 struct vmdir {
 	char *name;
 	int run_fd;
 	int lock_fd;
+	int data_lock_fd;
 	char *data_path;
 };
 
 #define VMDIR_INIT                                                                                 \
 	{                                                                                          \
-		.run_fd = -1, .lock_fd = -1                                                        \
+		.run_fd = -1, .lock_fd = -1, .data_lock_fd = -1                                    \
 	}
 
 /** vm_name_valid() - [a-z0-9] then [a-z0-9-], at most VM_NAME_MAX: it becomes a hostname. */
@@ -69,11 +74,17 @@ int vmdir_open(const struct host *host, const char *name, struct vmdir *ret, str
  * vmdir_claim() - Take the lock of a VM whose processes are all gone
  *
  * Makes the run folder anew when only the data folder is left. Return: 0 claimed; -EWOULDBLOCK it
- * is alive; errno.
+ * is alive, perhaps with another run folder; errno.
  */
 int vmdir_claim(const struct host *host, struct vmdir *vd, struct error *err);
 
-/** vmdir_is_alive() - Whether somebody holds the lock. */
+/**
+ * vmdir_make_data() - Make and lock the data folder
+ * Return: 0; -EWOULDBLOCK somebody else has just made it; errno.
+ */
+int vmdir_make_data(const struct host *host, struct vmdir *vd, struct error *err);
+
+/** vmdir_is_alive() - Whether somebody holds one of the locks. */
 bool vmdir_is_alive(const struct vmdir *vd);
 
 /** vmdir_was_removed() - Whether the run folder that @vd has open was removed by somebody. */

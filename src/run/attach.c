@@ -175,12 +175,14 @@ static int destroy_live(const struct vmdir *vd, struct json_object **ret, struct
 		return r;
 	if (json_get_object(answer, "result", &result, NULL) == 0) {
 		*ret = json_object_get(result);
-		if (!json_bool_or(result, "clean", true))
+		if (!json_bool_or(result, "clean", false))
 			return error_set(err, EBUSY,
 					 "VM %s is gone, but the host is not as it was before",
 					 vd->name);
+		return 0;
 	}
-	return 0;
+	return error_set(err, EPROTO, "VM %s is gone, and its guardian does not say how it went",
+			 vd->name);
 }
 
 int attach_destroy(const struct host *host, struct vmdir *vd, struct json_object **ret,

@@ -105,8 +105,11 @@ static int connect_to(const struct vmdir *vd, struct error *err)
 
 	if (fd < 0)
 		return error_errno(err, "socket");
+	if (vd->run_fd < 0)
+		return error_set(err, EHOSTUNREACH,
+				 "VM %s belongs to a session with another run folder", vd->name);
 	address_of(vd, &addr);
-	if (vd->run_fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
+	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
 		return error_errno(err, "reach the guardian of VM %s", vd->name);
 	return TAKE_FD(fd);
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
@@ -187,6 +188,18 @@ static int read_reply(struct json_object *reply, struct error *err)
 	return hint[0] != '\0' ? error_hint(err, r, "%s", hint) : r;
 }
 
+/* Nothing else can be asked of a guardian that hangs in the teardown: its journal is undone here.
+ */
+static int no_answer(struct front *f, struct error *err)
+{
+	if (f->phase == FRONT_TEARDOWN && f->pid > 0) {
+		log_warning("the VM's guardian process does not answer: ending it");
+		(void)kill(f->pid, SIGKILL);
+		(void)lost_guardian(f, NULL);
+	}
+	return error_set(err, ETIMEDOUT, "the guardian does not answer");
+}
+
 int front_request(struct front *f, const char *what, struct json_object *args, uint64_t deadline_ns,
 		  struct json_object **ret, struct error *err)
 {
@@ -207,7 +220,7 @@ int front_request(struct front *f, const char *what, struct json_object *args, u
 		(void)json_object_put(TAKE_PTR(f->reply));
 		r = wait_once(f, deadline_ns, err);
 		if (r == 0 && f->reply == NULL && deadline_poll_ms(deadline_ns) == 0)
-			r = error_set(err, ETIMEDOUT, "the guardian does not answer");
+			r = no_answer(f, err);
 		if (r < 0)
 			return r;
 	}

@@ -20,6 +20,7 @@
 
 #define SEND_SECONDS  10
 #define SERIAL_LINES  20
+#define SERIAL_BYTES  16384
 #define CONSOLE_BYTES 8192
 
 /* A front that leads the teardown asks for its next step at once; a stopped one never does. */
@@ -39,17 +40,35 @@ void guardian_send(struct guardian *g, struct json_object *message)
 {
 	AUTO_JSON struct json_object *o = message;
 
-	if (g->front_fd >= 0 && channel_send(g->front_fd, o, deadline_in_s(SEND_SECONDS), NULL) < 0)
+	int r = g->front_fd < 0 ? 0
+				: channel_send(g->front_fd, o, deadline_in_s(SEND_SECONDS), NULL);
+
+	if (r == -EMSGSIZE) {
+		/* the sizes of all members are bounded, so this is an error of ours: say so, live
+		 * on */
+		AUTO_JSON struct json_object *small = json_new_object();
+
+		json_add_u64(small, "id", json_u64_or(o, "id", 0));
+		json_add_bool(small, "ok", false);
+		json_add_str(small, "error", "the guardian's answer is too long");
+		r = channel_send(g->front_fd, small, deadline_in_s(SEND_SECONDS), NULL);
+	}
+	if (r < 0)
 		guardian_front_lost(g);
 }
 
 char *guardian_last_serial(struct guardian *g)
 {
 	char *text = NULL;
+	size_t len;
 
 	if (g->machine.data_fd < 0 ||
 	    serial_tail(g->machine.data_fd, SERIAL_LINES, &text, NULL) < 0)
 		return NULL;
+	/* a line may be as long as the guest likes */
+	len = strlen(text);
+	if (len > SERIAL_BYTES)
+		memmove(text, text + len - SERIAL_BYTES, SERIAL_BYTES + 1);
 	return text;
 }
 
@@ -281,7 +300,7 @@ static void guardian_loop(struct guardian *g)
 		if (g->end_wanted && g->front_fd < 0 && !g->finished)
 			guardian_end_alone(g);
 	}
-	guardian_answer_waiters(g, NULL);
+	guardian_answer_waiters(g, g->result);
 }
 
 /* ---- becoming the guardian ---- */
@@ -333,6 +352,7 @@ static void free_guardian(struct guardian *g)
 	strv_done(&g->reports);
 	(void)json_object_put(g->stages);
 	(void)json_object_put(g->receipt);
+	(void)json_object_put(g->result);
 	close_fd(&g->front_fd);
 	close_fd(&g->signal_fd);
 	close_fd(&g->control_fd);

@@ -36,6 +36,7 @@
  * @receipt:    what the receipt will say
  * @stages:     its array of stages
  * @reports:    what the undo has given up for good
+ * @result:     what do_finish() told, for clients of `destroy`
  * @stopped, @undone, @finished: how far the teardown is
  */
 struct guardian {
@@ -59,6 +60,7 @@ struct guardian {
 	uint64_t speak_ns;
 	struct json_object *receipt;
 	struct json_object *stages;
+	struct json_object *result;
 	bool stopped, undone, finished;
 	int undo_code;
 	char undo_message[1024];

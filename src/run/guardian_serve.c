@@ -228,8 +228,11 @@ static int do_finish(struct guardian *g, struct json_object *reply, struct error
 			      (differences == NULL || json_object_array_length(differences) == 0));
 	json_add(reply, "differences", json_object_get(differences));
 	json_add(reply, "times", json_object_get(g->machine.times));
+	if (r < 0) /* told beside the verification, never instead of it */
+		json_add_str(reply, "receipt_error", err->msg);
+	g->result = json_object_get(reply);
 	g->finished = true;
-	return r;
+	return 0;
 }
 
 static int do_preserve(struct guardian *g, struct json_object *reply, struct error *err)

@@ -79,7 +79,7 @@ static int make_data_folder(struct machine *m, struct error *err)
 
 	if (r < 0)
 		return (int)r;
-	made = file_mkdirs(s->vd->data_path, 0700, err);
+	made = vmdir_make_data(s->host, s->vd, err);
 	if (made < 0)
 		return made;
 	m->data_fd = vmdir_open_data(s->host, s->vd, err);

@@ -16,6 +16,8 @@
 #include "run/undo.h"
 
 #define CREATE_SECONDS 120
+#define UNDO_SECONDS   900
+#define FINISH_SECONDS 300
 
 int run_init(struct run *r, struct run_options *o, struct error *err)
 {
@@ -299,8 +301,9 @@ static int undo_ourselves(struct run *r, struct error *err)
 	int ret;
 
 	front_wait_guardian(&r->front, deadline_in_s(20));
-	if (r->front.destroyed && vmdir_was_removed(&r->vd))
-		return 0; /* `bmvm destroy` had it removed, and has told the outcome */
+	if (vmdir_was_removed(&r->vd))
+		return 0; /* it had cleaned up before, and whoever asked for that was told how it
+			     went */
 	log_warning("the VM's guardian process died; undoing from its journal");
 	ret = undo_all(&r->host, &r->vd, &how, err);
 	if (ret == 0)
@@ -348,13 +351,18 @@ static int finish(struct run *r, struct error *err)
 {
 	AUTO_JSON struct json_object *reply = NULL;
 	struct json_object *differences = NULL;
-	int ret = front_request(&r->front, "finish", NULL, DEADLINE_NEVER, &reply, err);
+	const char *receipt_error;
+	int ret = front_request(&r->front, "finish", NULL, deadline_in_s(FINISH_SECONDS), &reply,
+				err);
 
 	front_wait_guardian(&r->front, deadline_in_s(10));
 	if (ret < 0)
 		return ret;
+	receipt_error = json_str_or(reply, "receipt_error", NULL);
 	if (json_bool_or(reply, "clean", false))
-		return 0;
+		return receipt_error == NULL ? 0 : error_set(err, EIO, "%s", receipt_error);
+	if (receipt_error != NULL)
+		log_error("%s", receipt_error);
 	(void)json_get_array(reply, "differences", &differences, NULL);
 	print_differences(differences);
 	r->unclean = true;
@@ -369,7 +377,8 @@ int stage_create_undo(struct run *r, struct error *err)
 		return 0;
 	if (r->front.fd >= 0) {
 		/* its failure comes back in the differences of "finish" */
-		(void)front_request(&r->front, "undo", NULL, DEADLINE_NEVER, NULL, NULL);
+		(void)front_request(&r->front, "undo", NULL, deadline_in_s(UNDO_SECONDS), NULL,
+				    NULL);
 		if (!r->front.lost) {
 			ret = finish(r, err);
 			if (!r->front.lost || ret == 0)

@@ -28,14 +28,25 @@ static void differs(struct json_object *list, const char *what, const char *expe
 	(void)json_object_array_add(list, o);
 }
 
+/* What cannot be looked at is not proved. */
+static void cannot_look(struct json_object *list, const char *what, int r)
+{
+	char text[128];
+
+	(void)snprintf(text, sizeof(text), "it could not be looked at: %s", strerror(-r));
+	differs(list, what, "checked", text);
+}
+
 static void check_qemu(const struct machine *m, struct json_object *list)
 {
 	uint64_t start = 0;
 	char text[64];
+	int r = m->qemu_pid <= 0 ? -ESRCH
+				 : process_start_time(m->spec->host->proc_fd, m->qemu_pid, &start);
 
-	if (m->qemu_pid <= 0 ||
-	    process_start_time(m->spec->host->proc_fd, m->qemu_pid, &start) < 0 ||
-	    start != m->qemu_start)
+	if (r < 0 && r != -ESRCH)
+		cannot_look(list, "QEMU", r);
+	if (r < 0 || start != m->qemu_start)
 		return;
 	(void)snprintf(text, sizeof(text), "process %d still runs", (int)m->qemu_pid);
 	differs(list, "QEMU", "ended", text);
@@ -47,6 +58,8 @@ static void check_uid(const struct machine *m, struct json_object *list)
 	pid_t pid = m->uid == 0 ? 0 : jail_uid_user(m->spec->host->proc_fd, m->uid, NULL);
 	char text[64];
 
+	if (pid < 0)
+		cannot_look(list, "uid of the VM", pid);
 	if (pid <= 0)
 		return;
 	(void)snprintf(text, sizeof(text), "process %d runs under it", (int)pid);
@@ -59,6 +72,8 @@ static void check_folder(const struct machine *m, struct json_object *list)
 
 	if (lstat(m->spec->vd->data_path, &st) == 0)
 		differs(list, m->spec->vd->data_path, "absent", "present");
+	else if (errno != ENOENT)
+		cannot_look(list, m->spec->vd->data_path, -errno);
 }
 
 #define FIELDS_MAX 12
@@ -120,9 +135,12 @@ static void check_lines(const struct machine *m, const char *file, struct json_o
 {
 	AUTO_FREE char *text = NULL;
 	char *save = NULL;
+	int r = file_read_at(m->spec->host->proc_fd, file, PROC_FILE_CAP, &text, NULL, NULL);
 
-	if (file_read_at(m->spec->host->proc_fd, file, PROC_FILE_CAP, &text, NULL, NULL) < 0)
+	if (r < 0) {
+		cannot_look(list, file, r);
 		return;
+	}
 	for (char *line = strtok_r(text, "\n", &save); line != NULL;
 	     line = strtok_r(NULL, "\n", &save))
 		check(m, line, list);
@@ -142,10 +160,12 @@ static void check_locks(const struct machine *m, struct json_object *list)
 static void check_mounts(const struct machine *m, struct json_object *list)
 {
 	AUTO_FREE char *text = NULL;
+	int r = file_read_at(m->spec->host->proc_fd, "self/mountinfo", PROC_FILE_CAP, &text, NULL,
+			     NULL);
 
-	if (file_read_at(m->spec->host->proc_fd, "self/mountinfo", PROC_FILE_CAP, &text, NULL,
-			 NULL) == 0 &&
-	    strstr(text, m->spec->vd->data_path) != NULL)
+	if (r < 0)
+		cannot_look(list, "mounts", r);
+	else if (strstr(text, m->spec->vd->data_path) != NULL)
 		differs(list, "mounts", "none below the VM's folder", m->spec->vd->data_path);
 }
 

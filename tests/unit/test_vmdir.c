@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -122,6 +124,35 @@ Test(vmdir, a_data_folder_alone_is_a_dead_vm)
 	cr_assert(vmdir_open(&t.host, "vm", &o, &err) == 0);
 	cr_expect_not(vmdir_is_alive(&o));
 	cr_expect(vmdir_claim(&t.host, &o, &err) == 0, "%s", err.msg);
+}
+
+/* As another session of the user has it: the same data folder, a run folder of its own. */
+Test(vmdir, a_vm_of_another_session_is_alive_and_cannot_be_claimed)
+{
+	AUTO_VMDIR struct vmdir mine = VMDIR_INIT, seen = VMDIR_INIT;
+	struct host other = t.host;
+	struct error err = ERROR_INIT;
+	char path[128];
+
+	cr_assert(vmdir_create(&t.host, "one", &mine, &err) == 0, "%s", err.msg);
+	cr_assert(vmdir_make_data(&t.host, &mine, &err) == 0, "%s", err.msg);
+	(void)snprintf(path, sizeof(path), "%s/elsewhere", t.prefix);
+	cr_assert(mkdir(path, 0700) == 0);
+	other.run_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	other.run_dir = path;
+	cr_assert(mkdirat(other.run_fd, "vms", 0700) == 0);
+
+	cr_assert(vmdir_open(&other, "one", &seen, &err) == 0, "%s", err.msg);
+	cr_expect(vmdir_is_alive(&seen));
+	cr_expect(vmdir_claim(&other, &seen, &err) == -EWOULDBLOCK);
+	cr_expect(strstr(err.msg, "another run folder") != NULL, "%s", err.msg);
+	cr_expect(faccessat(other.run_fd, "vms/one", F_OK, 0) < 0, "the failed claim left a trace");
+	vmdir_done(&mine); /* it ends, and leaves its data folder */
+	vmdir_done(&seen);
+	cr_assert(vmdir_open(&other, "one", &seen, &err) == 0);
+	cr_expect_not(vmdir_is_alive(&seen));
+	cr_expect(vmdir_claim(&other, &seen, &err) == 0, "%s", err.msg);
+	close_fd(&other.run_fd);
 }
 
 Test(ledger, sums_holders_and_forgets_them)

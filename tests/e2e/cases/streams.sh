@@ -58,6 +58,12 @@ test_missing_program() {
 	has err 'no-such-program'
 }
 
+# Their numbers must not go to other files of the program.
+test_standard_streams_that_are_closed() {
+	expect 0 run_vm --timeout 60 -- sh -c 'cat; echo end of file' > out 2> err <&-
+	same "$(cat out)" 'end of file'
+}
+
 test_timeout_ends_the_command_and_collects() {
 	expect 124 run_vm --timeout 5 --workdir /srv --collect 'note' --receipt receipt.json -- \
 		sh -c 'trap "echo told > note; exit 0" TERM; sleep 100 & wait' 2> err
@@ -102,6 +108,7 @@ test_base_image_that_is_not_there() {
 
 test_out_of_memory_in_the_guest() {
 	expect 137 run_vm --memory 384M -- \
-		sh -c 'echo 1000 > /proc/self/oom_score_adj; exec dd if=/dev/zero of=/dev/null bs=330M count=1' > out 2> err
+		sh -c 'head -c 300000 /dev/zero | tr "\\0" "\\042" > /dev/ttyS0 # a console line of any length
+			echo 1000 > /proc/self/oom_score_adj; exec dd if=/dev/zero of=/dev/null bs=330M count=1' > out 2> err
 	has err 'memory'
 }

@@ -54,3 +54,34 @@ test_qemu_that_does_not_start() {
 	expect 125 run_vm "$(with '"qemu_args": ["-no-such-option"]')" -- true 2> err
 	has err 'no-such-option'
 }
+
+# Nothing hides the verification: neither a receipt that cannot be written, nor another's `destroy`.
+test_differences_are_told_by_the_run_and_by_destroy() {
+	cp -a /var/lib/bmvm/images/default /var/lib/bmvm/images/touched
+	mkdir folder
+	start_vm --name told --image touched --receipt folder/receipt.json -- sleep 300
+	in_command
+	rm -r folder
+	touch /var/lib/bmvm/images/touched/disk.qcow2
+	expect 1 "$BMVM" destroy told 2> destroy.err
+	has destroy.err 'not as it was|not as before'
+	ended $front
+	same $code 125
+	has err 'not as before: base image'
+	has err 'receipt'
+	"$BMVM" image rm touched
+}
+
+limit_full_test_guardian_that_hangs=400
+full_test_guardian_that_hangs() {
+	local guardian
+	start_vm "$(with '"cleanup": {"timeout": 1}')" -- sleep 300
+	in_command
+	guardian=$(guardian_of)
+	kill -STOP "$guardian"
+	kill -TERM $front
+	ended $front
+	same $code 125
+	has err 'does not answer'
+	no_vm_left
+}
