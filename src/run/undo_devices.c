@@ -23,7 +23,7 @@
 #define BIND_SECONDS   60
 #define VFS_SECONDS    60
 #define LOCK_SECONDS   120
-#define MDEV_SECONDS   40
+#define MDEV_SECONDS   15
 #define MDEV_GRACE_MS  0
 #define VENDOR_GRACE   10000
 
@@ -55,14 +55,34 @@ static void quarantine(const struct device_undo *u, const char *address, const c
 	(void)quarantine_put(u->host, address, u->vm, why, NULL);
 }
 
+static bool answers(const struct device_undo *u, const char *address)
+{
+	struct sysfs sys = device_sysfs(u->host);
+	struct pci_address a;
+
+	return pci_address_parse(address, &a, NULL) < 0 || !pci_is_gone(&sys, &a);
+}
+
+/* It was given back after all. */
+static void lift_quarantine(const struct device_undo *u, const char *address)
+{
+	struct quarantine entry;
+
+	if (quarantine_get(u->host, address, &entry) > 0 && strcmp(entry.vm, u->vm) == 0)
+		(void)quarantine_retest(u->host, address, NULL);
+}
+
 /*
  * What a failure means: 0 it is settled, if need be with a report; else -errno, to be tried again.
  */
 static int judge(const struct device_undo *u, const char *address, int r,
 		 const struct sysfs_error *why, struct error *err)
 {
+	if (r == -EIO && answers(u, address))
+		r = -EREMOTEIO; /* the kernel refused; the device lives */
 	switch (-r) {
 	case 0:
+		lift_quarantine(u, address);
 		return 0;
 	case ENODEV: /* gone, as a VF goes with the others of its PF */
 		return 0;

@@ -269,7 +269,7 @@ Test(assignment, an_undo_that_fails_can_be_repeated)
 		cr_assert_eq(vm_take(&v), 0, "%s", v.err.msg);
 		fake_reset(&k);
 		k.state->fail_at = n;
-		k.state->fail_errno = EBUSY;
+		k.state->fail_errno = EIO;
 		first = vm_undo(&v, true, &reports);
 		k.state->fail_at = 0;
 		cr_expect_eq(vm_undo(&v, true, &reports), 0, "write %u: %s", n, v.err.msg);
