@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The jail of a QEMU with passed-through devices: group nodes, /sys, the limit of locked memory.
- * Needs no device, as nothing is opened.
+ * No device is opened by it.
  */
 #include <criterion/criterion.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
@@ -15,8 +16,10 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/process.h"
+#include "tests/qemu/helper_guest.h"
 #include "tests/qemu/helper_jail.h"
 
 #define GROUP_7_RDEV  makedev(240, 3)
@@ -129,6 +132,61 @@ Test(jail_devices, sys_can_be_read_and_not_written)
 	fill_jail(&p, &l.jail);
 	look_around(&l);
 	close_place(&p);
+}
+
+/* Some function this host has. Return: whether there is one. */
+static bool find_function(char *address, size_t size)
+{
+	AUTO_CLOSEDIR DIR *dir = opendir("/sys/bus/pci/devices");
+	const struct dirent *e;
+
+	while (dir != NULL && (e = readdir(dir)) != NULL) {
+		if (e->d_name[0] == '.')
+			continue;
+		(void)snprintf(address, size, "%s", e->d_name);
+		return true;
+	}
+	return false;
+}
+
+/* What QEMU says of a device in a jail without group nodes, where it cannot touch any. */
+static void qemu_says(const char *host, char *msg, size_t size)
+{
+	struct vm_device d = { .group = -1 };
+	struct error err = ERROR_INIT;
+	struct place p;
+	struct guest g;
+
+	open_place(&p);
+	guest_init(&g);
+	fill_jail(&p, &g.jail);
+	(void)snprintf(d.host, sizeof(d.host), "%s", host);
+	g.plan.devices[g.plan.n_devices++] = d;
+	guest_spawn(&g, true);
+	cr_assert_eq(qemu_release(&g.qemu, &err), 0, "%s", err.msg);
+	cr_expect_lt(qemu_connect(&g.qemu, TAKE_FD(g.qmp), deadline_in_s(60), &err), 0);
+	(void)snprintf(msg, size, "%s", err.msg);
+	guest_done(&g);
+	close_place(&p);
+}
+
+Test(jail_devices, qemu_finds_in_it_what_the_host_has)
+{
+	char there[256], missing[1024], found[1024];
+	struct qemu_caps caps;
+	bool can;
+
+	need_root();
+	guest_caps(&caps);
+	can = caps.vfio_pci && caps.pcie_root_port;
+	qemu_caps_done(&caps);
+	if (!can || !find_function(there, sizeof(there)))
+		cr_skip("no vfio-pci in QEMU, or no PCI function here");
+	qemu_says("fffe:ff:1f.7", missing, sizeof(missing));
+	cr_expect(strstr(missing, "no such host device") != NULL, "%s", missing);
+	qemu_says(there, found, sizeof(found));
+	cr_expect(strstr(found, "iommu_group") != NULL || strstr(found, "/dev/vfio/") != NULL, "%s",
+		  found);
 }
 
 Test(jail_devices, a_limit_that_may_not_be_raised_is_a_clear_error)
