@@ -63,22 +63,6 @@ static int lease_one(struct making *m, const char *name, struct error *err)
 
 /* ---- what the guest gets ---- */
 
-static uint64_t big_bars(const struct pci_function *f)
-{
-	uint64_t sum = 0;
-
-	for (size_t i = 0; i < PCI_N_BARS; i++) {
-		uint64_t size = 1;
-
-		if ((f->regions[i].flags & PCI_BAR_MEMORY_64) == 0 || f->regions[i].size == 0)
-			continue;
-		while (size < f->regions[i].size)
-			size <<= 1;
-		sum += size;
-	}
-	return sum;
-}
-
 static int add_assigned(struct making *m, const struct assigned *one, struct error *err)
 {
 	struct assignment *a = m->a;
@@ -92,6 +76,7 @@ static int add_assigned(struct making *m, const struct assigned *one, struct err
 static int add_function(struct making *m, const struct pci_address *address, unsigned int slot,
 			unsigned int function, struct error *err)
 {
+	const uint64_t big = PCI_BAR_MEMORY_64 | PCI_BAR_PREFETCH;
 	struct assigned one = { .slot = slot, .function = function };
 	struct pci_function f = { 0 };
 	struct sysfs_error why = { 0 };
@@ -103,7 +88,10 @@ static int add_function(struct making *m, const struct pci_address *address, uns
 	one.group = f.iommu_group;
 	one.vendor = f.vendor;
 	one.device = f.device;
-	one.mmio64 = big_bars(&f);
+	for (size_t i = 0; i < PCI_N_BARS; i++) {
+		if ((f.regions[i].flags & big) == big)
+			one.bars64[i] = f.regions[i].size;
+	}
 	pci_function_done(&f);
 	return add_assigned(m, &one, err);
 }

@@ -28,7 +28,7 @@
  * @vendor, @device: what the guest will see; 0 for a mediated device
  * @slot:     guest slot, from 0; companions of one host slot share one
  * @function: function in it
- * @mmio64:   bytes of its 64-bit prefetchable BARs, each rounded up to a power of two
+ * @bars64:   sizes of its 64-bit prefetchable BARs
  */
 struct assigned {
 	char address[PCI_ADDRESS_SIZE];
@@ -38,7 +38,7 @@ struct assigned {
 	uint16_t device;
 	unsigned int slot;
 	unsigned int function;
-	uint64_t mmio64;
+	uint64_t bars64[PCI_N_BARS];
 };
 
 /**

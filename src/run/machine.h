@@ -45,6 +45,7 @@
  * @pin:         host CPU of each vCPU, NULL: no pinning
  * @keep_disk:   the disk will be read after the VM is gone: honour the guest's flushes
  * @replaces_image: the front puts another image in the place of @image once the VM is stopped
+ * @phys_bits:   physical address bits of the host's CPU, 0: not known
  * @devices:     what to pass to the guest
  * @facts:       members for the receipt that the front knows (command, image digest, versions)
  * @receipt:     absolute path of the receipt's second copy, or NULL
@@ -64,6 +65,7 @@ struct machine_spec {
 	const unsigned int *pin;
 	bool keep_disk;
 	bool replaces_image;
+	unsigned int phys_bits;
 	const struct device_choice *devices;
 	struct json_object *facts;
 	const char *receipt;

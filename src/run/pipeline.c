@@ -106,6 +106,7 @@ static void fill_spec(struct run *r)
 	r->spec.keep_disk = r->keep_disk || cfg->cleanup.mode != CLEANUP_DESTROY;
 	r->spec.replaces_image = r->replaces_image;
 	r->spec.devices = &r->devices;
+	r->spec.phys_bits = r->facts.phys_bits;
 	r->spec.pin_host_key = pins_host_key(r);
 	r->spec.receipt = r->o->receipt;
 	r->spec.facts = receipt_facts(r);

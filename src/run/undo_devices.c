@@ -19,13 +19,12 @@
 #include "sysfs/mdev.h"
 #include "sysfs/nvidia.h"
 
-#define SETTLE_SECONDS 10
-#define BIND_SECONDS   60
-#define VFS_SECONDS    60
-#define LOCK_SECONDS   120
-#define MDEV_SECONDS   15
-#define MDEV_GRACE_MS  0
-#define VENDOR_GRACE   10000
+#define SETTLE_SECONDS  10
+#define BIND_SECONDS    60
+#define VFS_SECONDS     60
+#define LOCK_SECONDS    120
+#define MDEV_SECONDS    15
+#define NVIDIA_GRACE_MS 10000
 
 static struct sysfs library(const struct device_undo *u)
 {
@@ -161,14 +160,17 @@ static int undo_mdev(struct device_undo *u, struct json_object *record, struct e
 	struct sysfs sys = library(u);
 	const char *uuid = json_str_or(record, "uuid", "");
 	const char *parent = json_str_or(record, "address", "?");
-	struct mdev_device device;
+	char driver[SYSFS_NAME_SIZE] = "";
+	struct pci_address address;
 	struct sysfs_error why = { 0 };
-	unsigned int grace = MDEV_GRACE_MS;
+	unsigned int grace_ms;
 	int r;
 
-	if (mdev_read(&sys, uuid, &device, NULL) == 0 && strncmp(device.type, "nvidia", 6) == 0)
-		grace = VENDOR_GRACE;
-	r = mdev_remove(&sys, uuid, grace, deadline_in_s(MDEV_SECONDS), &why);
+	/* NVIDIA's driver takes its devices away by itself, and fails when it is hurried */
+	if (pci_address_parse(parent, &address, NULL) == 0)
+		(void)pci_driver(&sys, &address, driver);
+	grace_ms = strcmp(driver, "nvidia") == 0 ? NVIDIA_GRACE_MS : 0;
+	r = mdev_remove(&sys, uuid, grace_ms, deadline_in_s(MDEV_SECONDS), &why);
 	return judge(u, parent, r, &why, err);
 }
 

@@ -29,7 +29,6 @@
 
 #define GPU  "0000:41:00.0"
 #define PF   "0000:03:00.0"
-#define MDEV "0000:51:00.0"
 #define VGPU "0000:61:00.0"
 
 static struct fake_kernel k;
@@ -178,7 +177,7 @@ static void want_all(struct vm *v)
 	want(v, DEVICE_WHOLE, GPU, 1, "");
 	strv_add(&v->choice.v[0].members, "0000:41:00.1");
 	want(v, DEVICE_VFS, PF, 2, "");
-	want(v, DEVICE_MDEV, MDEV, 1, "nvidia-558");
+	want(v, DEVICE_MDEV, "mtty", 1, "nvidia-558");
 	want(v, DEVICE_VENDOR_VGPU, VGPU, 1, "558");
 }
 
@@ -255,7 +254,8 @@ Test(assignment, what_a_killed_guardian_did_is_undone_by_another_process)
 	cr_assert_fail("it never succeeds");
 }
 
-/* The undo itself fails at its n-th write and is called again. */
+/* The undo itself fails at its n-th write and is called again.
+ */
 Test(assignment, an_undo_that_fails_can_be_repeated)
 {
 	for (unsigned int n = 1; n < 100; n++) {
