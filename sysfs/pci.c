@@ -13,6 +13,7 @@
 #include "sysfs/cleanup.h"
 #include "sysfs/pci_parts.h"
 
+#define CONFIG_HEADER      64
 #define CONFIG_HEADER_TYPE 0x0e
 #define CLASS_HOST_BRIDGE  0x0600
 #define CLASS_PCI_BRIDGE   0x0604
@@ -103,15 +104,20 @@ static size_t read_config(int dir_fd, unsigned char *buf, size_t size)
 	return n < 0 ? 0 : (size_t)n;
 }
 
+/* The ids of a VF alone read all ones, also when it is well (SR-IOV 3.4.1.1): look at all there is.
+ */
 static bool all_ones(const unsigned char *config, size_t n)
 {
-	return n >= 4 && config[0] == 0xff && config[1] == 0xff && config[2] == 0xff &&
-	       config[3] == 0xff;
+	for (size_t i = 0; i < n; i++) {
+		if (config[i] != 0xff)
+			return false;
+	}
+	return n >= 4;
 }
 
 static void judge_config(int dir_fd, struct pci_function *f)
 {
-	unsigned char config[64];
+	unsigned char config[CONFIG_HEADER];
 	size_t n = read_config(dir_fd, config, sizeof(config));
 	unsigned int class_code = f->class_code >> 8;
 
@@ -277,7 +283,7 @@ int pci_driver(const struct sysfs *sys, const struct pci_address *address,
 bool pci_is_gone(const struct sysfs *sys, const struct pci_address *address)
 {
 	SYSFS_AUTO_CLOSE int dir_fd = open_function(sys, address);
-	unsigned char config[4];
+	unsigned char config[CONFIG_HEADER];
 
 	return dir_fd >= 0 && all_ones(config, read_config(dir_fd, config, sizeof(config)));
 }

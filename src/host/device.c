@@ -74,6 +74,34 @@ static bool has_framebuffer(const struct host *host, const struct device *d, cha
 	return false;
 }
 
+/* The kernel's text console on VGA hardware, which needs no framebuffer. */
+static bool has_text_console(const struct host *host, char *ret, size_t size)
+{
+	int fd = openat(host->sys_fd, "class/vtconsole", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO_CLOSEDIR DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *e;
+
+	if (dir == NULL) {
+		close_fd(&fd);
+		return false;
+	}
+	while ((e = readdir(dir)) != NULL) {
+		AUTO_FREE char *name = NULL, *bound = NULL;
+		char path[300];
+
+		(void)snprintf(path, sizeof(path), "%.255s/name", e->d_name);
+		if (file_read_at(dirfd(dir), path, 64, &name, NULL, NULL) < 0 ||
+		    strstr(name, "VGA") == NULL)
+			continue;
+		(void)snprintf(path, sizeof(path), "%.255s/bind", e->d_name);
+		if (file_read_at(dirfd(dir), path, 16, &bound, NULL, NULL) < 0 || bound[0] != '1')
+			continue;
+		(void)snprintf(ret, size, "the VGA text console (%.32s)", e->d_name);
+		return true;
+	}
+	return false;
+}
+
 static bool connector_is_on(int drm_fd, const char *card, const char *connector)
 {
 	AUTO_FREE char *status = NULL, *enabled = NULL;
@@ -130,9 +158,12 @@ static bool has_monitor(const struct host *host, const struct device *d, char *r
 
 static void find_console(const struct host *host, struct device *d)
 {
-	d->console =
-		d->f.boot_vga && (has_framebuffer(host, d, d->console_by, sizeof(d->console_by)) ||
-				  has_monitor(host, d, d->console_by, sizeof(d->console_by)));
+	char *by = d->console_by;
+	size_t size = sizeof(d->console_by);
+
+	d->console = d->f.boot_vga &&
+		     (has_framebuffer(host, d, by, size) || has_monitor(host, d, by, size) ||
+		      has_text_console(host, by, size));
 }
 
 /* ---- vGPUs ---- */
@@ -141,7 +172,7 @@ static int add_offer(struct device *d, const struct device_offer *offer)
 {
 	struct device_offer *v;
 
-	/* the VFs of one GPU offer the same types: count them once, availability as told last */
+	/* the VFs of one GPU offer the same types: count them once */
 	for (size_t i = 0; i < d->n_offers; i++) {
 		if (strcmp(d->offers[i].id, offer->id) == 0)
 			return 0;
@@ -154,15 +185,18 @@ static int add_offer(struct device *d, const struct device_offer *offer)
 	return 0;
 }
 
-static int find_mdev_offers(const struct sysfs *sys, struct device *d)
+/* @is_own: of the function itself. How many its VFs can turn into together nobody tells: each says
+ * what there would be room for if it were the only one. */
+static int find_mdev_offers(const struct sysfs *sys, struct device *d, const char *parent,
+			    bool is_own)
 {
 	AUTO_MDEV_TYPES struct mdev_types types = { 0 };
 	int r = 0;
 
-	if (mdev_types_read(sys, d->address, &types, NULL) < 0)
+	if (mdev_types_read(sys, parent, &types, NULL) < 0)
 		return 0;
 	for (size_t i = 0; i < types.n && r == 0; i++) {
-		struct device_offer o = { .available = types.v[i].available };
+		struct device_offer o = { .available = is_own ? types.v[i].available : -1 };
 
 		(void)snprintf(o.id, sizeof(o.id), "%s", types.v[i].id);
 		(void)snprintf(o.name, sizeof(o.name), "%s", types.v[i].name);
@@ -191,12 +225,17 @@ static int find_vendor_offers(const struct sysfs *sys, struct device *d,
 
 static int find_offers(const struct sysfs *sys, struct device *d)
 {
-	int r = d->f.has_mdev_types ? find_mdev_offers(sys, d) : 0;
+	char vf[PCI_ADDRESS_SIZE];
+	int r = d->f.has_mdev_types ? find_mdev_offers(sys, d, d->address, true) : 0;
 
 	if (r == 0 && d->f.has_vendor_vfio)
 		r = find_vendor_offers(sys, d, &d->f.address);
-	for (size_t i = 0; i < d->f.n_vfs && r == 0; i++)
+	for (size_t i = 0; i < d->f.n_vfs && r == 0; i++) {
 		r = find_vendor_offers(sys, d, &d->f.vfs[i].address);
+		if (r == 0)
+			r = find_mdev_offers(sys, d, pci_address_format(&d->f.vfs[i].address, vf),
+					     false);
+	}
 	return r;
 }
 

@@ -235,6 +235,15 @@ Test(sysfs_pci, all_ones_mean_gone)
 	cr_assert(!pci_is_gone(&sys, &gpu));
 }
 
+Test(sysfs_pci, the_ids_of_a_vf_read_all_ones_though_it_is_well)
+{
+	static const unsigned char config[64] = { 0xff, 0xff, 0xff, 0xff, [0x0b] = 0x12 };
+
+	write_config(D "config", config, sizeof(config));
+	cr_assert(!read_gpu().is_gone);
+	cr_assert(!pci_is_gone(&sys, &gpu));
+}
+
 Test(sysfs_pci, bridges_are_known_by_header_class_or_bus)
 {
 	static const unsigned char bridge[64] = { [0x0e] = 0x81 };
