@@ -21,11 +21,19 @@ struct error;
  * @ret:     owned by the caller, NUL-terminated behind the content
  * @ret_len: bytes without that NUL; NULL if not wanted
  *
- * Works for /proc and /sys files, whose size reads 0. Blocks as the file system does.
- * Return: 0; -EFBIG; -ENOMEM; the errno of open or read.
+ * Works for /proc and /sys files, whose size reads 0. Blocks as the file system does, but for no
+ * writer of a FIFO. Return: 0; -EINVAL not a regular file; -EFBIG; -ENOMEM; the errno of open or
+ * read.
  */
 int file_read_at(int dir_fd, const char *path, size_t cap, char **ret, size_t *ret_len,
 		 struct error *err);
+
+/**
+ * file_read_input() - The same for what the user names to be read once, FIFOs such as <(CMD) too
+ *
+ * Blocks as long as a FIFO's writer does.
+ */
+int file_read_input(const char *path, size_t cap, char **ret, size_t *ret_len, struct error *err);
 
 /**
  * file_write_atomic_at() - Replace a file so that readers see the old or the new content
