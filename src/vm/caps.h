@@ -58,8 +58,9 @@ struct qemu_caps {
  * @ret:      filled on success; free with qemu_caps_done()
  *
  * Blocks up to 20 s when QEMU has to be asked. A cache that cannot be written is no failure.
- * Return: 0; -ENOENT no such binary (with a hint how to install it); -EIO it does not start (with
- * its stderr) or lacks what every VM needs; -ETIMEDOUT; -EPROTO it does not speak QMP.
+ * Return: 0; -ENOENT no such binary (with a hint how to install it); -EINVAL it ends at
+ * once (with its stderr); -EIO it was killed, or lacks what every VM needs; -ETIMEDOUT; -EPROTO it
+ * does not speak QMP.
  */
 int qemu_caps_get(const char *binary, int cache_fd, struct qemu_caps *ret, struct error *err);
 

@@ -145,7 +145,7 @@ Test(caps, a_program_that_is_no_qemu_is_reported_with_its_words)
 	struct error err = ERROR_INIT;
 	struct qemu_caps c;
 
-	cr_expect_eq(qemu_caps_get("/bin/cat", -1, &c, &err), -EIO);
+	cr_expect_eq(qemu_caps_get("/bin/cat", -1, &c, &err), -EINVAL);
 	cr_expect(strstr(err.msg, "exit code 1") != NULL, "%s", err.msg);
 	cr_expect(strstr(err.msg, "invalid option") != NULL, "%s", err.msg);
 }

@@ -53,4 +53,5 @@ test_guest_that_stops_answering() {
 test_qemu_that_does_not_start() {
 	expect 125 run_vm "$(with '"qemu_args": ["-no-such-option"]')" -- true 2> err
 	has err 'no-such-option'
+	has_not err 'trying again'
 }
