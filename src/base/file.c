@@ -109,6 +109,19 @@ int file_write_atomic_at(int dir_fd, const char *path, const void *data, size_t 
 	return 0;
 }
 
+int file_rewrite_at(int dir_fd, const char *path, const void *data, size_t len, struct error *err)
+{
+	AUTO_CLOSE int fd = openat(dir_fd, path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	int r;
+
+	if (fd < 0)
+		return error_errno(err, "open %s", path);
+	r = fd_write_all(fd, data, len);
+	if (r == 0 && (ftruncate(fd, (off_t)len) < 0 || fsync(fd) < 0))
+		r = -errno;
+	return r < 0 ? error_set(err, -r, "rewrite %s: %s", path, strerror(-r)) : 0;
+}
+
 static int make_one(const char *path, mode_t mode, struct error *err)
 {
 	struct stat st;

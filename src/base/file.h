@@ -49,6 +49,15 @@ int file_write_atomic_at(int dir_fd, const char *path, const void *data, size_t 
 			 struct error *err);
 
 /**
+ * file_rewrite_at() - Give a file that is there other content in place
+ *
+ * For where file_write_atomic_at() has no space for a second file: content that is not longer needs
+ * none on most file systems. Readers and a crash may see a mixture of old and new, so hold a lock
+ * and let a broken file be harmless. Return: 0; errno of opening, writing or cutting.
+ */
+int file_rewrite_at(int dir_fd, const char *path, const void *data, size_t len, struct error *err);
+
+/**
  * file_mkdirs() - Make a folder and the missing ones above it
  * @path: absolute or relative
  * @mode: of the folders that are made, exactly
