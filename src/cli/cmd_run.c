@@ -64,9 +64,8 @@ static int set_name(void *at, const struct cli_option *option, const char *value
 	if (!syntax_is_vm_name(value))
 		return error_set(
 			err, EINVAL,
-			"must be small letters, digits and '-' (not first), at most 63, not "
-			"\"%.80s\"",
-			value);
+			"must be small letters, digits and inner '-', at most %d, not \"%.80s\"",
+			SYNTAX_VM_NAME_MAX, value);
 	return copy_text(at, option, value, err);
 }
 

@@ -13,13 +13,6 @@
 #include "base/file.h"
 #include "base/json.h"
 
-bool vm_name_valid(const char *name)
-{
-	size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-");
-
-	return n > 0 && n <= VM_NAME_MAX && name[n] == '\0' && name[0] != '-' && name[n - 1] != '-';
-}
-
 int host_lock(const struct host *host, struct error *err)
 {
 	AUTO_CLOSE int fd =
@@ -246,7 +239,7 @@ static int add_names(int dir_fd, struct strv *ret)
 		return r;
 	}
 	while ((entry = readdir(dir)) != NULL) {
-		if (vm_name_valid(entry->d_name) && !strv_contains(ret, entry->d_name))
+		if (syntax_is_vm_name(entry->d_name) && !strv_contains(ret, entry->d_name))
 			strv_add(ret, entry->d_name);
 	}
 	return strv_error(ret);

@@ -123,6 +123,7 @@ static const struct line bad_lines[] = {
 	{ { "run", "--collect", "../x", "--", "true" }, 125, "--collect: must not contain \"..\"" },
 	{ { "run", "--name", "Bad_Name", "--", "true" }, 125, "--name: must be small letters" },
 	{ { "run", "--name", "-x", "--", "true" }, 125, "--name: must be small letters" },
+	{ { "run", "--name", "a-", "--", "true" }, 125, "--name: must be small letters" },
 	{ { "run", "--timeout", "soon", "--", "true" }, 125, "--timeout: must be seconds" },
 	{ { "run", "--timeout", "-2", "--", "true" }, 125, "--timeout: must be seconds" },
 	{ { "run", "--timeout", "1.5", "--", "true" }, 125, "--timeout: must be seconds" },

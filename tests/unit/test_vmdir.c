@@ -38,15 +38,15 @@ Test(vmdir, names_are_hostnames)
 
 	memset(longest, 'a', sizeof(longest));
 	longest[VM_NAME_MAX + 1] = '\0';
-	cr_expect_not(vm_name_valid(longest));
+	cr_expect_not(syntax_is_vm_name(longest));
 	longest[VM_NAME_MAX] = '\0';
-	cr_expect(vm_name_valid(longest));
-	cr_expect(vm_name_valid("a-1"));
+	cr_expect(syntax_is_vm_name(longest));
+	cr_expect(syntax_is_vm_name("a-1"));
 	for (size_t i = 0; i < 9; i++) {
 		static const char *const bad[] = { "",    "-a", "a-",  "A",  "a_b",
 						   "a/b", "..", "a b", "a\n" };
 
-		cr_expect_not(vm_name_valid(bad[i]), "%s", bad[i]);
+		cr_expect_not(syntax_is_vm_name(bad[i]), "%s", bad[i]);
 	}
 }
 
@@ -69,7 +69,7 @@ Test(vmdir, made_up_names_differ)
 	cr_assert(vmdir_create(&t.host, NULL, &a, NULL) == 0);
 	cr_assert(vmdir_create(&t.host, NULL, &b, NULL) == 0);
 	cr_expect_str_neq(a.name, b.name);
-	cr_expect(vm_name_valid(a.name));
+	cr_expect(syntax_is_vm_name(a.name));
 }
 
 Test(vmdir, a_beginning_is_enough_unless_ambiguous)
