@@ -59,4 +59,23 @@ done
 dry -c '{"baremetal_vm": {"firmware": {"code": "'"$work"'/vmlinuz", "vars": "'"$work"'/vmlinuz"}}}'
 [ $code = 0 ] || fail "a kernel in the image and UEFI firmware"
 
+# --- what would be found out only after the boot -------------------------------------------------------
+
+mkfifo fifo
+ln -s loop loop
+mkdir -m 555 shut
+refused '--copy-in none:x: none: No such file' --copy-in none:x
+refused 'fifo is neither file nor folder' --copy-in fifo:x
+refused '/dev/zero is neither file nor folder' --copy-in /dev/zero:x
+refused 'Too many levels of symbolic links' --copy-in loop:x
+refused 'results.to: none: No such file' -c '{"baremetal_vm": {"results": {"collect": ["*"], "to": "none"}}}'
+refused 'results.to: vmlinuz is no folder' -c '{"baremetal_vm": {"results": {"collect": ["*"], "to": "vmlinuz"}}}'
+refused 'results.to: shut: Permission denied' -c '{"baremetal_vm": {"results": {"collect": ["*"], "to": "shut"}}}'
+refused 'vcpus: must be at most' --vcpus 4096
+refused '--name: must be small letters' --name a-
+mkdir -p "$work/state/bmvm/vms/taken"
+refused '--name: a VM named taken exists already' --name taken
+dry --copy-in vmlinuz:x --collect '*' --name free
+[ $code = 0 ] || fail "what is in order is refused"
+
 [ "$failures" = 0 ]
