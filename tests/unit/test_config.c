@@ -301,6 +301,23 @@ Test(config, warns_about_near_misses_at_the_top)
 	cr_assert(strstr(b, "belongs into \"baremetal_vm\"") != NULL, "%s", b);
 }
 
+/* Looking for what was meant takes time for each key; a text of 400 000 took 13 s. */
+Test(config, suggests_for_so_many_keys_only)
+{
+	AUTO_STRV struct strv keys = STRV_INIT;
+	AUTO_FREE char *list = NULL, *text = NULL, *said = NULL;
+	size_t n = 0;
+
+	for (int i = 10; i < 50; i++)
+		strv_addf(&keys, "\"model_args%d\": 1", i);
+	list = strv_join(&keys, ", ");
+	cr_assert(asprintf(&text, "{%s}", list) > 0);
+	said = warnings_of(text, NULL);
+	for (const char *p = said; (p = strstr(p, "did you mean")) != NULL; p++)
+		n++;
+	cr_assert_eq(n, 20, "%zu: %s", n, said);
+}
+
 /* --- options ---------------------------------------------------------------------------------- */
 
 Test(config, sets_keys_by_their_type)
