@@ -336,15 +336,6 @@ static int read_machine(struct config *cfg, const struct literal_text *source,
 	return 0;
 }
 
-static bool is_blank(const struct config_source *source)
-{
-	for (size_t i = 0; i < source->len; i++) {
-		if (strchr(" \t\r\n", source->text[i]) == NULL || source->text[i] == '\0')
-			return false;
-	}
-	return true;
-}
-
 static struct literal_text literal_of(const struct config_source *source)
 {
 	return (struct literal_text){
@@ -355,14 +346,14 @@ static struct literal_text literal_of(const struct config_source *source)
 	};
 }
 
-/* NULL and blank texts of the command line are empty contexts, as madengine has it. */
+/* NULL is an empty context. */
 static int read_source(const struct config_source *source, struct json_object **ret,
 		       struct error *err)
 {
 	struct literal_text text;
 	int r;
 
-	if (source == NULL || (source->allow_python && is_blank(source))) {
+	if (source == NULL) {
 		*ret = json_new_object();
 		return 0;
 	}

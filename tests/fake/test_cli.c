@@ -156,6 +156,7 @@ static const struct line bad_lines[] = {
 	  125,
 	  "--additional-context-file: read /: Is a directory" },
 	{ { "run", "-f", "/dev/null", "--", "true" }, 125, "/dev/null:1:1: expected a value" },
+	{ { "run", "-c", "", "--", "true" }, 125, "--additional-context:1:1: expected a value" },
 	{ { "run", "-c", "[]", "--", "true" }, 125, "--additional-context: must be an object" },
 	{ { "run", "-c", "vcpus=4", "--", "true" },
 	  125,

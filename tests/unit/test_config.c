@@ -219,14 +219,16 @@ Test(config, reads_python_only_where_it_is_allowed)
 	cr_assert_str_eq(err.msg, "conf.json:1:2: expected a key in double quotes, found '");
 }
 
-Test(config, takes_an_empty_text_for_none)
+Test(config, takes_an_empty_text_for_a_mistake)
 {
-	AUTO_CONFIG struct config a, b;
+	AUTO_CONFIG struct config a, b, c;
+	struct error err = ERROR_INIT;
 
-	must_parse(&a, "{}", " \n");
-	must_parse(&b, NULL, "{}");
-	cr_assert_eq(a.vcpus, 32);
-	cr_assert_eq(b.explicit_keys.n, 0);
+	cr_expect_eq(parse(&a, NULL, "", &err), -EINVAL);
+	cr_expect_eq(parse(&b, "{}", " \n", &err), -EINVAL);
+	cr_expect_not_null(strstr(err.msg, "expected a value"), "%s", err.msg);
+	must_parse(&c, NULL, "{}");
+	cr_assert_eq(c.explicit_keys.n, 0);
 }
 
 Test(config, keeps_keys_it_does_not_know_at_the_top)
