@@ -82,6 +82,7 @@ static const struct line bad_lines[] = {
 	{ { "run", "-c" }, 125, "-c needs a value (TEXT)" },
 	{ { "run", "--quiet=1", "--", "true" }, 125, "--quiet takes no value" },
 	{ { "run", "--quiet", "--verbose", "--", "true" }, 125, "--quiet and --verbose exclude" },
+	{ { "run", "--tty", "--no-tty", "--", "true" }, 125, "--tty and --no-tty exclude" },
 	{ { "run", "--json", "--", "true" }, 125, "--json needs --dry-run" },
 	{ { "run", "--help-config=html" }, 125, "--help-config: takes no value, or \"markdown\"" },
 	/* options with a rule */
