@@ -169,7 +169,7 @@ static int match_name(const struct host *host, const char *name, const char **re
 	if (r < 0)
 		return r;
 	if (found == NULL || name[0] == '\0') {
-		r = error_set(err, ENOENT, "there is no VM named %s", name);
+		r = error_set(err, ENOENT, "there is no VM named \"%s\"", name);
 		return error_hint(err, r, "bmvm ps shows the VMs that are there");
 	}
 	*ret = found;

@@ -89,6 +89,15 @@ Test(vmdir, a_beginning_is_enough_unless_ambiguous)
 }
 
 /* The lock is inherited: it lives until the last process that has it. */
+Test(vmdir, a_name_that_is_not_there_is_quoted)
+{
+	AUTO_VMDIR struct vmdir a = VMDIR_INIT;
+	struct error err = ERROR_INIT;
+
+	cr_expect_eq(vmdir_open(&t.host, "", &a, &err), -ENOENT);
+	cr_expect_str_eq(err.msg, "there is no VM named \"\"");
+}
+
 Test(vmdir, is_alive_as_long_as_any_process_holds_the_lock)
 {
 	AUTO_VMDIR struct vmdir a = VMDIR_INIT, o = VMDIR_INIT;
