@@ -362,3 +362,27 @@ Test(cli, offers_every_option_of_madengine_run)
 		cr_expect_not_null(strstr(out.out, names[i]), "%s", names[i]);
 	process_output_done(&out);
 }
+
+/* A vm.json is a file like any other: whoever wrote it must not reach the terminal. */
+Test(cli, ps_shows_no_control_sequences)
+{
+	static const char *const words[WORDS_MAX] = { "ps" };
+	AUTO_FREE char *own = path_join(home, "bmvm/vms");
+	AUTO_FREE char *folder = path_join(own, "one");
+	AUTO_FREE char *file = path_join(folder, "vm.json");
+	static const char text[] = "{\"name\": \"\\u001b[2Jone\", \"image\": \"a\\nb\"}";
+	struct process_output out = { .status = 0 };
+	struct error err = ERROR_INIT;
+
+	run_line(words, &out); /* makes its folders */
+	process_output_done(&out);
+	if (access(own, F_OK) < 0)
+		cr_skip_test("root's VMs are in no folder of the test");
+	cr_assert_eq(file_mkdirs(folder, 0755, NULL), 0);
+	cr_assert_eq(file_write_atomic_at(AT_FDCWD, file, text, strlen(text), 0644, &err), 0);
+	run_line(words, &out);
+	cr_expect_null(strchr(out.out, 27), "%s", out.out);
+	cr_expect_not_null(strstr(out.out, "one "), "%s", out.out);
+	cr_expect_not_null(strstr(out.out, "a?b\n"), "%s", out.out);
+	process_output_done(&out);
+}
