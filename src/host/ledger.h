@@ -3,7 +3,8 @@
  * The host ledger: things that several VMs share, and who holds how much of them.
  *
  * One file, run_dir/ledger.json: {"boot": ID, "entries": {KEY: {"original": N, "holders": {VM:
- * N}}}}. It is read and replaced under the host lock. A ledger of an earlier boot counts as empty.
+ * N}}}}. It is read and replaced under the host lock. A ledger of an earlier boot counts as empty,
+ * and so does a broken one.
  * The holder journals {"op":"ledger","key":KEY} before it calls ledger_hold().
  */
 #ifndef BMVM_HOST_LEDGER_H
@@ -31,7 +32,7 @@ struct error;
 int ledger_hold(const struct host *host, const char *key, const char *vm, uint64_t amount,
 		struct error *err);
 
-/** ledger_release() - Let go; not holding is success. Return: 0 or -errno. */
+/** ledger_release() - Let go, on a full file system too; not holding is success. 0 or -errno. */
 int ledger_release(const struct host *host, const char *key, const char *vm, struct error *err);
 
 /**
