@@ -52,18 +52,35 @@ int fd_read_all(int fd, size_t cap, char **ret, size_t *ret_len)
 	return 0;
 }
 
+static int read_whole(int fd, const char *path, size_t cap, char **ret, size_t *ret_len,
+		      struct error *err)
+{
+	int r = fd_read_all(fd, cap, ret, ret_len);
+
+	return r < 0 ? error_set(err, -r, "read %s: %s", path, strerror(-r)) : 0;
+}
+
 int file_read_at(int dir_fd, const char *path, size_t cap, char **ret, size_t *ret_len,
 		 struct error *err)
 {
-	AUTO_CLOSE int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	int r;
+	/* without O_NONBLOCK the opening of a FIFO waits for its writer */
+	AUTO_CLOSE int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return error_errno(err, "open %s", path);
+	if (!S_ISREG(st.st_mode))
+		return error_set(err, EINVAL, "read %s: not a regular file", path);
+	return read_whole(fd, path, cap, ret, ret_len, err);
+}
+
+int file_read_input(const char *path, size_t cap, char **ret, size_t *ret_len, struct error *err)
+{
+	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 
 	if (fd < 0)
 		return error_errno(err, "open %s", path);
-	r = fd_read_all(fd, cap, ret, ret_len);
-	if (r < 0)
-		return error_set(err, -r, "read %s: %s", path, strerror(-r));
-	return 0;
+	return read_whole(fd, path, cap, ret, ret_len, err);
 }
 
 int file_write_atomic_at(int dir_fd, const char *path, const void *data, size_t len, mode_t mode,
@@ -90,6 +107,19 @@ int file_write_atomic_at(int dir_fd, const char *path, const void *data, size_t 
 		return error_set(err, -r, "write %s: %s", path, strerror(-r));
 	}
 	return 0;
+}
+
+int file_rewrite_at(int dir_fd, const char *path, const void *data, size_t len, struct error *err)
+{
+	AUTO_CLOSE int fd = openat(dir_fd, path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	int r;
+
+	if (fd < 0)
+		return error_errno(err, "open %s", path);
+	r = fd_write_all(fd, data, len);
+	if (r == 0 && (ftruncate(fd, (off_t)len) < 0 || fsync(fd) < 0))
+		r = -errno;
+	return r < 0 ? error_set(err, -r, "rewrite %s: %s", path, strerror(-r)) : 0;
 }
 
 static int make_one(const char *path, mode_t mode, struct error *err)

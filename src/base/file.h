@@ -21,11 +21,19 @@ struct error;
  * @ret:     owned by the caller, NUL-terminated behind the content
  * @ret_len: bytes without that NUL; NULL if not wanted
  *
- * Works for /proc and /sys files, whose size reads 0. Blocks as the file system does.
- * Return: 0; -EFBIG; -ENOMEM; the errno of open or read.
+ * Works for /proc and /sys files, whose size reads 0. Blocks as the file system does, but for no
+ * writer of a FIFO. Return: 0; -EINVAL not a regular file; -EFBIG; -ENOMEM; the errno of open or
+ * read.
  */
 int file_read_at(int dir_fd, const char *path, size_t cap, char **ret, size_t *ret_len,
 		 struct error *err);
+
+/**
+ * file_read_input() - The same for what the user names to be read once, FIFOs such as <(CMD) too
+ *
+ * Blocks as long as a FIFO's writer does.
+ */
+int file_read_input(const char *path, size_t cap, char **ret, size_t *ret_len, struct error *err);
 
 /**
  * file_write_atomic_at() - Replace a file so that readers see the old or the new content
@@ -39,6 +47,15 @@ int file_read_at(int dir_fd, const char *path, size_t cap, char **ret, size_t *r
  */
 int file_write_atomic_at(int dir_fd, const char *path, const void *data, size_t len, mode_t mode,
 			 struct error *err);
+
+/**
+ * file_rewrite_at() - Give a file that is there other content in place
+ *
+ * For where file_write_atomic_at() has no space for a second file: content that is not longer needs
+ * none on most file systems. Readers and a crash may see a mixture of old and new, so hold a lock
+ * and let a broken file be harmless. Return: 0; errno of opening, writing or cutting.
+ */
+int file_rewrite_at(int dir_fd, const char *path, const void *data, size_t len, struct error *err);
 
 /**
  * file_mkdirs() - Make a folder and the missing ones above it

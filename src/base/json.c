@@ -245,18 +245,33 @@ int json_load_at(int dir_fd, const char *path, struct json_object **ret, struct 
 	return r < 0 ? error_prefix(err, r, "%s", path) : 0;
 }
 
+/* @ret: owned. Return: its length or -ENOMEM. */
+static int file_text(struct json_object *o, const char *path, char **ret, struct error *err)
+{
+	int flags = JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE;
+	int n = asprintf(ret, "%s\n", json_object_to_json_string_ext(o, flags));
+
+	if (n >= 0)
+		return n;
+	*ret = NULL;
+	return error_set(err, ENOMEM, "write %s: out of memory", path);
+}
+
 int json_save_at(int dir_fd, const char *path, struct json_object *o, mode_t mode,
 		 struct error *err)
 {
-	int flags = JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE;
 	AUTO_FREE char *text = NULL;
-	int n = asprintf(&text, "%s\n", json_object_to_json_string_ext(o, flags));
+	int n = file_text(o, path, &text, err);
 
-	if (n < 0) {
-		text = NULL;
-		return error_set(err, ENOMEM, "write %s: out of memory", path);
-	}
-	return file_write_atomic_at(dir_fd, path, text, (size_t)n, mode, err);
+	return n < 0 ? n : file_write_atomic_at(dir_fd, path, text, (size_t)n, mode, err);
+}
+
+int json_resave_at(int dir_fd, const char *path, struct json_object *o, struct error *err)
+{
+	AUTO_FREE char *text = NULL;
+	int n = file_text(o, path, &text, err);
+
+	return n < 0 ? n : file_rewrite_at(dir_fd, path, text, (size_t)n, err);
 }
 
 const char *json_compact(struct json_object *o)

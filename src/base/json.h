@@ -84,6 +84,9 @@ int json_load_at(int dir_fd, const char *path, struct json_object **ret, struct 
 int json_save_at(int dir_fd, const char *path, struct json_object *o, mode_t mode,
 		 struct error *err);
 
+/** json_resave_at() - The same in place with file_rewrite_at(). */
+int json_resave_at(int dir_fd, const char *path, struct json_object *o, struct error *err);
+
 /** json_compact() - One line without spaces; borrowed from @o until it changes. */
 const char *json_compact(struct json_object *o);
 

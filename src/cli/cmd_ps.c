@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "base/size.h"
@@ -9,6 +10,7 @@
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "host/vmdir.h"
+#include "vm/tail.h"
 
 struct ps_options {
 	bool json;
@@ -55,19 +57,36 @@ static struct json_object *describe(const struct host *host, const char *name)
 	return info;
 }
 
+/* A text of vm.json, which anybody may have written, made fit for a line; owned. */
+static char *column(struct json_object *info, const char *key, const char *fallback)
+{
+	const char *text = json_str_or(info, key, fallback);
+	char *line = text_printable(text, strlen(text));
+
+	for (char *c = line; c != NULL && *c != '\0'; c++) {
+		if (*c == '\n' || *c == '\t')
+			*c = '?';
+	}
+	return line;
+}
+
 static void print_row(struct json_object *info)
 {
+	AUTO_FREE char *name = column(info, "name", "?");
+	AUTO_FREE char *state = column(info, "state", "?");
+	AUTO_FREE char *created = column(info, "created", "-");
+	AUTO_FREE char *image = column(info, "image", "-");
 	char memory[SIZE_TEXT_SIZE];
 	uint64_t port = json_u64_or(info, "ssh_port", 0);
 	char ssh[16] = "-";
 
+	if (name == NULL || state == NULL || created == NULL || image == NULL)
+		return;
 	if (port > 0)
 		(void)snprintf(ssh, sizeof(ssh), "%u", (unsigned int)port);
-	printf("%-16s %-16s %-20s %5u %9s %6s %s\n", json_str_or(info, "name", "?"),
-	       json_str_or(info, "state", "?"), json_str_or(info, "created", "-"),
+	printf("%-16s %-16s %-20s %5u %9s %6s %s\n", name, state, created,
 	       (unsigned int)json_u64_or(info, "vcpus", 0),
-	       size_format_rounded(json_u64_or(info, "memory", 0), memory), ssh,
-	       json_str_or(info, "image", "-"));
+	       size_format_rounded(json_u64_or(info, "memory", 0), memory), ssh, image);
 }
 
 static int print_all(const struct host *host, bool json, struct error *err)

@@ -37,6 +37,7 @@ struct run_args {
 	const char *manifest;
 	struct strv unused;
 	const char *help_config;
+	bool tty, no_tty;
 };
 
 static int out_of_memory(struct error *err)
@@ -64,9 +65,8 @@ static int set_name(void *at, const struct cli_option *option, const char *value
 	if (!syntax_is_vm_name(value))
 		return error_set(
 			err, EINVAL,
-			"must be small letters, digits and '-' (not first), at most 63, not "
-			"\"%.80s\"",
-			value);
+			"must be small letters, digits and inner '-', at most %d, not \"%.80s\"",
+			SYNTAX_VM_NAME_MAX, value);
 	return copy_text(at, option, value, err);
 }
 
@@ -158,14 +158,6 @@ static int add_copy_in(void *at, const struct cli_option *option, const char *va
 	return 0;
 }
 
-static int set_tty(void *at, const struct cli_option *option, const char *value, struct error *err)
-{
-	(void)value;
-	(void)err;
-	*(enum tty_mode *)at = strcmp(option->name, "tty") == 0 ? TTY_YES : TTY_NO;
-	return 0;
-}
-
 static int set_help_config(void *at, const struct cli_option *option, const char *value,
 			   struct error *err)
 {
@@ -254,15 +246,10 @@ static const struct cli_option options[] = {
 	  .value = "SRC:DST",
 	  .help = "copy a file or folder into the guest; may be repeated" },
 	{ .name = "tty",
-	  .kind = OPTION_CALL_FLAG,
-	  .offset = AT(o.tty),
-	  .apply = set_tty,
+	  .kind = OPTION_FLAG,
+	  .offset = AT(tty),
 	  .help = "give the command a terminal (default: if all three streams are one)" },
-	{ .name = "no-tty",
-	  .kind = OPTION_CALL_FLAG,
-	  .offset = AT(o.tty),
-	  .apply = set_tty,
-	  .help = "never" },
+	{ .name = "no-tty", .kind = OPTION_FLAG, .offset = AT(no_tty), .help = "never" },
 	{ .name = "wait",
 	  .kind = OPTION_NUMBER,
 	  .offset = AT(o.wait_s),
@@ -407,6 +394,8 @@ static int check_words(const struct run_args *a, const struct cli_rest *rest, st
 	}
 	if (a->o.quiet && a->o.verbose)
 		return error_set(err, EINVAL, "run: --quiet and --verbose exclude each other");
+	if (a->tty && a->no_tty)
+		return error_set(err, EINVAL, "run: --tty and --no-tty exclude each other");
 	if (a->o.json && !a->o.dry_run)
 		return error_set(err, EINVAL, "run: --json needs --dry-run");
 	return 0;
@@ -485,6 +474,8 @@ static int run(struct run_args *a, int argc, char **argv)
 	r = load(a, &rest, &err);
 	if (r < 0)
 		return cli_fail(&err, code);
+	if (a->tty || a->no_tty)
+		a->o.tty = a->tty ? TTY_YES : TTY_NO;
 	say_unused(&a->unused);
 	a->o.cmd = rest.command;
 	a->o.n_cmd = rest.n_command;

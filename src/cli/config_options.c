@@ -86,7 +86,7 @@ int config_options_load(const struct config_options *o, struct config *cfg, stru
 	int r = 0;
 
 	if (o->file != NULL) {
-		r = file_read_at(AT_FDCWD, o->file, FILE_CAP, &content, &file.len, err);
+		r = file_read_input(o->file, FILE_CAP, &content, &file.len, err);
 		if (r < 0)
 			return error_prefix(err, r, "--additional-context-file");
 		file.text = content;

@@ -40,7 +40,8 @@ static void set_default(const struct field *f, struct config *cfg, void *base)
 	AUTO_JSON struct json_object *value = NULL;
 	int r;
 
-	if (f->fallback == NULL || f->type == FIELD_ARRAY)
+	/* lists begin empty */
+	if (f->fallback == NULL || f->type == FIELD_ARRAY || f->type == FIELD_STRINGS)
 		return;
 	text.text = f->fallback;
 	text.len = strlen(f->fallback);
@@ -190,6 +191,32 @@ static int read_array(struct reading *rd, const struct field *f, struct json_obj
 	return 0;
 }
 
+static int read_strings(struct reading *rd, const struct field *f, void *base,
+			struct json_object *list, struct error *err)
+{
+	char at[sizeof(rd->path)], form[FIELD_FORM_SIZE];
+
+	if (!json_object_is_type(list, json_type_array))
+		return error_set(err, EINVAL, "must be %s, not %.80s", field_form(f, form),
+				 list == NULL ? "null" : json_compact(list));
+	field_clear(f, base);
+	memcpy(at, rd->path, sizeof(at));
+	for (size_t i = 0; i < json_object_array_length(list); i++) {
+		struct json_object *item = json_object_array_get_idx(list, i);
+		int r;
+
+		(void)snprintf(rd->path, sizeof(rd->path), "%.230s[%zu]", at, i);
+		if (!json_object_is_type(item, json_type_string))
+			return error_set(err, EINVAL, "must be a string, not %.80s",
+					 item == NULL ? "null" : json_compact(item));
+		r = field_append(f, base, json_object_get_string(item), err);
+		if (r < 0)
+			return r;
+	}
+	memcpy(rd->path, at, sizeof(at));
+	return 0;
+}
+
 static int read_value(struct reading *rd, const struct field *f, void *base,
 		      struct json_object *value, struct error *err)
 {
@@ -198,6 +225,8 @@ static int read_value(struct reading *rd, const struct field *f, void *base,
 
 	if (f->type == FIELD_ARRAY)
 		return read_array(rd, f, value, err);
+	if (f->type == FIELD_STRINGS)
+		return read_strings(rd, f, base, value, err);
 	if (object)
 		r = read_object(rd, f->path, base, value, err);
 	if (r == 0 && !(object && f->type == FIELD_OBJECT))
@@ -307,15 +336,6 @@ static int read_machine(struct config *cfg, const struct literal_text *source,
 	return 0;
 }
 
-static bool is_blank(const struct config_source *source)
-{
-	for (size_t i = 0; i < source->len; i++) {
-		if (strchr(" \t\r\n", source->text[i]) == NULL || source->text[i] == '\0')
-			return false;
-	}
-	return true;
-}
-
 static struct literal_text literal_of(const struct config_source *source)
 {
 	return (struct literal_text){
@@ -326,14 +346,14 @@ static struct literal_text literal_of(const struct config_source *source)
 	};
 }
 
-/* NULL and blank texts of the command line are empty contexts, as madengine has it. */
+/* NULL is an empty context. */
 static int read_source(const struct config_source *source, struct json_object **ret,
 		       struct error *err)
 {
 	struct literal_text text;
 	int r;
 
-	if (source == NULL || (source->allow_python && is_blank(source))) {
+	if (source == NULL) {
 		*ret = json_new_object();
 		return 0;
 	}

@@ -179,8 +179,8 @@ void config_done(struct config *cfg);
 /**
  * config_parse() - Read the sources in order into an initialised configuration
  * @file: the -f file's text, or NULL
- * @text: the -c text, or NULL; its top-level keys replace whole keys of @file, with a warning
- *        (log_warning) when that drops keys of a baremetal_vm
+ * @text: the -c text, or NULL (an empty one is an error, as an empty file is); its top-level keys
+ * replace whole keys of @file, with a warning (log_warning) when that drops keys of a baremetal_vm
  *
  * Strict inside baremetal_vm: unknown key (with the nearest known one), wrong type, out of range,
  * duplicate key. Nothing outside memory is touched, no path is opened.

@@ -15,6 +15,9 @@
 #include "base/suggest.h"
 #include "config/fields.h"
 
+/* Who has more unknown keys than this has no slip of the pen, and looking for one takes time. */
+#define SUGGESTIONS_MAX 20
+
 enum context_type {
 	CONTEXT_ANY,
 	CONTEXT_STRING,
@@ -150,7 +153,7 @@ static const struct context_key *find_key(const char *name)
 	return NULL;
 }
 
-static void warn_unknown(const char *name)
+static void warn_unknown(const char *name, bool suggest)
 {
 	struct suggest near = SUGGEST_INIT(name);
 
@@ -159,7 +162,7 @@ static void warn_unknown(const char *name)
 			    name);
 		return;
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+	for (size_t i = 0; suggest && i < ARRAY_SIZE(keys); i++)
 		suggest_try(&near, keys[i].name);
 	if (near.best != NULL)
 		log_warning("unknown key \"%s\" is kept; did you mean \"%s\"?", name, near.best);
@@ -187,6 +190,7 @@ static int read_string(struct json_object *context, const char *name, syntax_che
 int context_check(struct config *cfg, struct json_object *context, const char **ret_path,
 		  struct error *err)
 {
+	size_t n_unknown = 0;
 	int r;
 
 	json_object_object_foreach(context, name, value)
@@ -195,7 +199,7 @@ int context_check(struct config *cfg, struct json_object *context, const char **
 
 		*ret_path = name;
 		if (key == NULL) {
-			warn_unknown(name);
+			warn_unknown(name, n_unknown++ < SUGGESTIONS_MAX);
 			continue;
 		}
 		r = check_type(key->type, value, err);

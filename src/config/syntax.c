@@ -284,5 +284,6 @@ bool syntax_is_vm_name(const char *name)
 {
 	size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-");
 
-	return n >= 1 && n <= 63 && name[n] == '\0' && name[0] != '-';
+	return n >= 1 && n <= SYNTAX_VM_NAME_MAX && name[n] == '\0' && name[0] != '-' &&
+	       name[n - 1] != '-';
 }

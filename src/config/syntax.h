@@ -61,7 +61,12 @@ int syntax_url(char **value, struct error *err);
 /** syntax_is_env_name() - Whether @name is [A-Za-z_][A-Za-z0-9_]*, @len bytes. */
 bool syntax_is_env_name(const char *name, unsigned long len);
 
-/** syntax_is_vm_name() - Whether @name is [a-z0-9][a-z0-9-]{0,62}. */
+#define SYNTAX_VM_NAME_MAX 63
+
+/**
+ * syntax_is_vm_name() - Whether @name can be a VM's: an RFC 1123 label in small letters, as it
+ * becomes the guest's host name: [a-z0-9], then [a-z0-9-], no '-' last, at most SYNTAX_VM_NAME_MAX
+ */
 bool syntax_is_vm_name(const char *name);
 
 #endif

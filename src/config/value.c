@@ -172,30 +172,6 @@ static int append_to(const struct field *f, struct strv *list, const char *text,
 	return strv_error(list);
 }
 
-static int set_strings(const struct field *f, struct strv *at, struct json_object *value,
-		       struct error *err)
-{
-	AUTO_STRV struct strv list = STRV_INIT;
-
-	if (!json_object_is_type(value, json_type_array))
-		return wrong_type(f, value, err);
-	for (size_t i = 0; i < json_object_array_length(value); i++) {
-		struct json_object *item = json_object_array_get_idx(value, i);
-		int r;
-
-		if (!json_object_is_type(item, json_type_string))
-			return error_set(err, EINVAL, "element %zu must be a string, not %.80s",
-					 i + 1, written(item));
-		r = append_to(f, &list, json_object_get_string(item), err);
-		if (r < 0)
-			return error_prefix(err, r, "element %zu", i + 1);
-	}
-	strv_done(at);
-	*at = list;
-	list = (struct strv)STRV_INIT;
-	return 0;
-}
-
 int field_append(const struct field *f, void *base, const char *value, struct error *err)
 {
 	return append_to(f, (struct strv *)(void *)((char *)base + f->offset), value, err);
@@ -219,10 +195,9 @@ int field_set(const struct field *f, struct config *cfg, void *base, struct json
 		return set_string(f, at, value, err);
 	case FIELD_ENUM:
 		return set_enum(f, at, value, err);
-	case FIELD_STRINGS:
-		return set_strings(f, at, value, err);
 	case FIELD_SPECIAL:
 		return f->special(cfg, value, err);
+	case FIELD_STRINGS:
 	case FIELD_OBJECT:
 	case FIELD_ARRAY:
 		break;

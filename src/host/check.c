@@ -66,7 +66,11 @@ const char *check_status_name(enum check_status status)
 /* A hint is one line. */
 static int refuse(const struct check *check, const struct check_result *result, struct error *err)
 {
-	int r = error_set(err, ENOTSUP, "%s: %s", check->title, result->found);
+	size_t len = strlen(check->title);
+	/* "mounts[1]: ..." says it */
+	bool named = strncmp(result->found, check->title, len) == 0 && result->found[len] == '[';
+	int r = error_set(err, ENOTSUP, "%s%s%s", named ? "" : check->title, named ? "" : ": ",
+			  result->found);
 	char line[2 * sizeof(result->fix)];
 	size_t n = 0;
 

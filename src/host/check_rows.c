@@ -16,6 +16,7 @@
 #include "host/facts.h"
 #include "host/fit.h"
 #include "host/host.h"
+#include "host/mount_check.h"
 
 static const char *sudo(const struct check_ctx *ctx)
 {
@@ -498,26 +499,19 @@ static bool needs_mounts(const struct config *cfg)
 
 static void check_mounts(const struct check_ctx *ctx, struct check_result *result)
 {
-	const struct config *cfg = ctx->cfg;
-	struct stat st;
+	struct error err = ERROR_INIT;
+	size_t n = ctx->cfg->n_mounts;
 
-	if (cfg->n_mounts == 0) {
+	if (n == 0) {
 		check_found(result, CHECK_INFO, "none asked for");
 		return;
 	}
-	check_found(result, CHECK_OK, "%zu, all are folders here", cfg->n_mounts);
-	for (size_t i = 0; i < cfg->n_mounts; i++) {
-		const char *path = cfg->mounts[i].host;
-
-		if (stat(path, &st) < 0)
-			check_found(result, CHECK_FAILED, "mounts[%zu]: %s: %s", i, path,
-				    strerror(errno));
-		else if (!S_ISDIR(st.st_mode))
-			check_found(result, CHECK_FAILED, "mounts[%zu]: %s is no folder", i, path);
-		else
-			continue;
-		check_fix(result, "mkdir -p '%s'   # or correct mounts[%zu].host", path, i);
-		return;
+	check_found(result, CHECK_OK, "%zu, all are folders here", n);
+	for (size_t i = 0; i < n; i++) {
+		if (host_mount_check(ctx->host, ctx->cfg, i, &err) < 0) {
+			check_error(result, &err);
+			return;
+		}
 	}
 }
 

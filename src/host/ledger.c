@@ -92,6 +92,16 @@ int ledger_original(const struct host *host, const char *key, const char *vm,
 	return 0;
 }
 
+/* Giving back must not fail for want of space: what is left of the ledger fits where it was. */
+static int save_less(const struct host *host, struct json_object *ledger, struct error *err)
+{
+	int r = json_save_at(host->run_fd, LEDGER_NAME, ledger, 0600, err);
+
+	if (r != -ENOSPC && r != -EDQUOT)
+		return r;
+	return json_resave_at(host->run_fd, LEDGER_NAME, ledger, err);
+}
+
 int ledger_release(const struct host *host, const char *key, const char *vm, struct error *err)
 {
 	AUTO_CLOSE int lock = host_lock(host, err);
@@ -102,10 +112,12 @@ int ledger_release(const struct host *host, const char *key, const char *vm, str
 		return lock;
 	ledger = load(host);
 	holders = holders_of(ledger, key);
+	if (!json_object_object_get_ex(holders, vm, NULL))
+		return 0;
 	json_object_object_del(holders, vm);
 	if (json_object_object_length(holders) == 0)
 		json_object_object_del(member_object(ledger, "entries"), key);
-	return json_save_at(host->run_fd, LEDGER_NAME, ledger, 0600, err);
+	return save_less(host, ledger, err);
 }
 
 int ledger_held(const struct host *host, const char *key, const char *except, uint64_t *ret,

@@ -3,7 +3,8 @@
  * The host ledger: things that several VMs share, and who holds how much of them.
  *
  * One file, run_dir/ledger.json: {"boot": ID, "entries": {KEY: {"original": {}, "holders": {VM:
- * N}}}}. It is read and replaced under the host lock. A ledger of an earlier boot counts as empty.
+ * N}}}}. It is read and replaced under the host lock. A ledger of an earlier boot counts as empty,
+ * and so does a broken one.
  * The holder journals {"op":"ledger","key":KEY} before it calls ledger_hold().
  */
 #ifndef BMVM_HOST_LEDGER_H
@@ -56,7 +57,7 @@ int ledger_share(const struct host *host, const char *key, const char *vm,
 int ledger_original(const struct host *host, const char *key, const char *vm,
 		    struct json_object **ret, size_t *others, struct error *err);
 
-/** ledger_release() - Let go; not holding is success. Return: 0 or -errno. */
+/** ledger_release() - Let go, on a full file system too; not holding is success. 0 or -errno. */
 int ledger_release(const struct host *host, const char *key, const char *vm, struct error *err);
 
 /**

@@ -13,13 +13,6 @@
 #include "base/file.h"
 #include "base/json.h"
 
-bool vm_name_valid(const char *name)
-{
-	size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-");
-
-	return n > 0 && n <= VM_NAME_MAX && name[n] == '\0' && name[0] != '-' && name[n - 1] != '-';
-}
-
 int host_lock(const struct host *host, struct error *err)
 {
 	AUTO_CLOSE int fd =
@@ -176,7 +169,7 @@ static int match_name(const struct host *host, const char *name, const char **re
 	if (r < 0)
 		return r;
 	if (found == NULL || name[0] == '\0') {
-		r = error_set(err, ENOENT, "there is no VM named %s", name);
+		r = error_set(err, ENOENT, "there is no VM named \"%s\"", name);
 		return error_hint(err, r, "bmvm ps shows the VMs that are there");
 	}
 	*ret = found;
@@ -313,7 +306,7 @@ static int add_names(int dir_fd, struct strv *ret)
 		return r;
 	}
 	while ((entry = readdir(dir)) != NULL) {
-		if (vm_name_valid(entry->d_name) && !strv_contains(ret, entry->d_name))
+		if (syntax_is_vm_name(entry->d_name) && !strv_contains(ret, entry->d_name))
 			strv_add(ret, entry->d_name);
 	}
 	return strv_error(ret);

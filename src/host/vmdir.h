@@ -21,11 +21,13 @@
 
 #include "base/cleanup.h"
 #include "base/strv.h"
+#include "config/syntax.h"
 #include "host/host.h"
 
 struct error;
 
-#define VM_NAME_MAX 63
+/* Bytes of a name that syntax_is_vm_name() allows. */
+#define VM_NAME_MAX SYNTAX_VM_NAME_MAX
 
 /**
  * struct vmdir - One VM's folders
@@ -47,9 +49,6 @@ struct vmdir {
 	{                                                                                          \
 		.run_fd = -1, .lock_fd = -1, .data_lock_fd = -1                                    \
 	}
-
-/** vm_name_valid() - [a-z0-9] then [a-z0-9-], at most VM_NAME_MAX: it becomes a hostname. */
-bool vm_name_valid(const char *name);
 
 /** host_lock() - Take run_dir/lock. Return: descriptor that holds it until closed, or -errno. */
 int host_lock(const struct host *host, struct error *err);

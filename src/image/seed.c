@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "base/process.h"
 #include "base/strv.h"
+#include "config/syntax.h"
 #include "image/tool.h"
 
 #define LOWER         "abcdefghijklmnopqrstuvwxyz"
@@ -36,11 +37,6 @@ static bool is_made_of(const char *s, const char *allowed, size_t min, size_t ma
 	size_t n = strlen(s);
 
 	return n >= min && n <= max && strspn(s, allowed) == n;
-}
-
-static bool is_hostname(const char *s)
-{
-	return is_made_of(s, ALNUM "-", 1, 63) && s[0] != '-' && s[strlen(s) - 1] != '-';
 }
 
 static bool is_user(const char *s)
@@ -94,8 +90,8 @@ static int bad(struct error *err, const char *field, const char *rule)
 
 static int check(const struct seed *seed, struct error *err)
 {
-	if (!is_hostname(seed->hostname))
-		return bad(err, "hostname", "must be 1 to 63 letters, digits and inner '-'");
+	if (!syntax_is_vm_name(seed->hostname))
+		return bad(err, "hostname", "must be 1 to 63 small letters, digits and inner '-'");
 	if (!is_made_of(seed->instance_id, ALNUM "-_.", 1, 128))
 		return bad(err, "instance_id", "must be letters, digits, '-', '_' and '.'");
 	if (!is_machine_id(seed->machine_id))

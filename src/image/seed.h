@@ -23,7 +23,7 @@ struct error;
 
 /**
  * struct seed - Identity of one guest; strings borrowed
- * @hostname:         RFC 1123 label, at most 63 characters
+ * @hostname:         as syntax_is_vm_name() has it
  * @instance_id:      cloud-init's idea of "a new machine"; letters, digits, '-', '_', '.'
  * @machine_id:       32 lower-case hex digits, not all zero
  * @ssh_user:         who logs in; made (with sudo) where the guest has no such user

@@ -50,7 +50,7 @@ void store_list_done(struct store_list *list)
 static bool is_held(const char *dir, const struct manifest *m)
 {
 	AUTO_FREE char *path = path_join(dir, m->disk.file);
-	AUTO_CLOSE int fd = path == NULL ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+	AUTO_CLOSE int fd = path == NULL ? -1 : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
 	return fd >= 0 && file_lock(fd, true, 0) == -EWOULDBLOCK;
 }
@@ -94,7 +94,11 @@ static int list_dir(struct store_list *list, const char *images_dir, struct erro
 		return errno == ENOENT || errno == EACCES ? 0
 							  : error_errno(err, "open %s", images_dir);
 	while ((entry = readdir(dir)) != NULL) {
-		if (store_name_check(entry->d_name, NULL) < 0)
+		struct stat st;
+
+		/* as store_find() has it */
+		if (store_name_check(entry->d_name, NULL) < 0 ||
+		    fstatat(dirfd(dir), entry->d_name, &st, 0) < 0 || !S_ISDIR(st.st_mode))
 			continue;
 		if (list_one(list, images_dir, entry->d_name) < 0)
 			return error_set(err, ENOMEM, "images: out of memory");
@@ -207,7 +211,7 @@ static int verify_file(const char *dir, const struct manifest_file *f, const str
 		       struct json_object *report, struct error *err)
 {
 	AUTO_FREE char *path = path_join(dir, f->file);
-	AUTO_CLOSE int fd = path == NULL ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+	AUTO_CLOSE int fd = path == NULL ? -1 : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	struct json_object *row = json_new_object();
 	char actual[IMAGE_DIGEST_SIZE] = "";
 	int r = 0;

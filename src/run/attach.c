@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/process.h"
 #include "guest/exec.h"
 #include "guest/keys.h"
 #include "guest/session.h"
@@ -25,12 +27,25 @@
 #define UNRESPONSIVE_SECONDS 120
 #define END_SECONDS          3600
 
-static int not_running(const struct vmdir *vd, struct error *err)
+static int not_there(const struct vmdir *vd, const char *how, struct error *err)
 {
-	int r = error_set(err, ENOTCONN, "VM %s does not run", vd->name);
+	int r = error_set(err, ENOTCONN, "VM %s %s", vd->name, how);
 
 	return error_hint(err, r, "bmvm logs %s shows what it wrote, bmvm destroy %s removes it",
 			  vd->name, vd->name);
+}
+
+/* A preserved VM whose guest was shut down: the guardian still keeps it, QEMU is gone. */
+static bool is_off(const struct host *host, struct json_object *info)
+{
+	uint64_t pid = json_u64_or(info, "qemu_pid", 0);
+	uint64_t start = 0;
+	int r;
+
+	if (pid == 0 || pid > INT_MAX)
+		return false;
+	r = process_start_time(host->proc_fd, (pid_t)pid, &start);
+	return r == -ESRCH || (r == 0 && start != json_u64_or(info, "qemu_start", 0));
 }
 
 /* ---- ssh ---- */
@@ -124,7 +139,9 @@ int attach_ssh(const struct host *host, const struct vmdir *vd, char *const *arg
 	if (r < 0)
 		return r;
 	if (!vmdir_is_alive(vd) || json_u64_or(info, "ssh_port", 0) == 0)
-		return not_running(vd, err);
+		return not_there(vd, "does not run", err);
+	if (is_off(host, info))
+		return not_there(vd, "is off", err);
 	progress_init(&quiet, 0, true);
 	r = front_init(&f, &quiet, err);
 	if (r == 0)
@@ -152,7 +169,7 @@ int attach_console(const struct host *host, const struct vmdir *vd, struct error
 
 	(void)host;
 	if (!vmdir_is_alive(vd))
-		return not_running(vd, err);
+		return not_there(vd, "does not run", err);
 	request = json_new_object();
 	json_add_str(request, "do", "console");
 	json_add_u64(request, "backlog", 8192);

@@ -16,7 +16,8 @@ struct error;
  * @argv: NULL-terminated; NULL: a login shell
  *
  * Streams as in `bmvm run`; signals too: the first Ctrl-C goes to the command.
- * Return: exit code of the command; -errno when there was none: -ENOTCONN the VM does not run.
+ * Return: exit code of the command; -errno when there was none: -ENOTCONN the VM does not
+ * run, or is off.
  */
 int attach_ssh(const struct host *host, const struct vmdir *vd, char *const *argv,
 	       struct error *err);

@@ -79,12 +79,17 @@ static bool from_user(struct console *c)
 	return true;
 }
 
-static bool from_guest(const struct console *c)
+/* Return: 1 the session goes on; 0 the VM ended; errno of writing. */
+static int from_guest(const struct console *c, struct error *err)
 {
 	char buf[4096];
 	ssize_t n = recv(c->fd, buf, sizeof(buf), 0);
+	int r;
 
-	return n > 0 && fd_write_all(STDOUT_FILENO, buf, (size_t)n) == 0;
+	if (n <= 0)
+		return 0;
+	r = fd_write_all(STDOUT_FILENO, buf, (size_t)n);
+	return r < 0 ? error_set(err, -r, "write to stdout: %s", strerror(-r)) : 1;
 }
 
 static int relay(struct console *c, struct error *err)
@@ -96,10 +101,15 @@ static int relay(struct console *c, struct error *err)
 			{ .fd = c->stdin_open ? STDIN_FILENO : -1, .events = POLLIN },
 		};
 
+		int r = 1;
+
 		if (poll(pfds, ARRAY_SIZE(pfds), -1) < 0 && errno != EINTR)
 			return error_errno(err, "poll");
-		if (pfds[1].revents != 0 || (pfds[0].revents != 0 && !from_guest(c)) ||
-		    (pfds[2].revents != 0 && !from_user(c)))
+		if (pfds[0].revents != 0)
+			r = from_guest(c, err);
+		if (r <= 0)
+			return r;
+		if (pfds[1].revents != 0 || (pfds[2].revents != 0 && !from_user(c)))
 			return 0;
 	}
 }

@@ -11,7 +11,8 @@ struct error;
  *
  * A terminal on stdin is raw meanwhile and restored on return and on SIGINT, SIGTERM, SIGHUP. "~."
  * at the start of a line leaves, "~~" sends "~". End of file on stdin stops sending, the console
- * goes on for what the guest writes. Return: 0 left or the other side closed; errno of poll.
+ * goes on for what the guest writes. Return: 0 left or the other side closed; errno of poll or of
+ * writing to stdout.
  */
 int console_relay(int fd, struct error *err);
 

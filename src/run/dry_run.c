@@ -65,7 +65,7 @@ static int arguments(struct run *r, struct strv *ret, struct error *err)
 	r->spec.uuid = r->uuid;
 	r->spec.accel = r->accel.accel;
 	machine_plan_basics(&r->spec, &mp);
-	e = machine_plan_append(&r->image, &mp, err);
+	e = machine_boots_kernel(&r->spec) ? machine_plan_append(&r->image, &mp, err) : 0;
 	if (e == 0) {
 		stand_ins(r, &mp);
 		e = vm_args_build(&mp.plan, &r->caps, ret, err);

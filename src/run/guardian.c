@@ -165,16 +165,6 @@ static int on_signal(void *data, struct error *err)
 	return interrupted(g, err);
 }
 
-static void serve_console(struct guardian *g, int fd, struct json_object *request)
-{
-	uint64_t backlog = json_u64_or(request, "backlog", CONSOLE_BYTES);
-	struct json_object *o = json_new_object();
-
-	json_add_bool(o, "ok", true);
-	control_answer(fd, o);
-	(void)serial_attach(&g->machine.serial, fd, (size_t)backlog, NULL);
-}
-
 static void refuse(int fd, const char *why)
 {
 	struct json_object *o = json_new_object();
@@ -183,6 +173,23 @@ static void refuse(int fd, const char *why)
 	json_add_str(o, "error", why);
 	control_answer(fd, o);
 	(void)close(fd);
+}
+
+/* The answer comes before the port's bytes, and once it is sure that they will come. */
+static void serve_console(struct guardian *g, int fd, struct json_object *request)
+{
+	uint64_t backlog = json_u64_or(request, "backlog", CONSOLE_BYTES);
+	struct error err = ERROR_INIT;
+	struct json_object *o;
+
+	if (serial_attach(&g->machine.serial, fd, &err) < 0) {
+		refuse(fd, err.msg);
+		return;
+	}
+	o = json_new_object();
+	json_add_bool(o, "ok", true);
+	control_answer(fd, o);
+	serial_send_backlog(&g->machine.serial, fd, (size_t)backlog);
 }
 
 static int on_control(void *data, struct error *err)

@@ -141,7 +141,7 @@ static int run_script(struct run *r, struct error *err)
 
 	if (script == NULL)
 		return 0;
-	ret = file_read_at(AT_FDCWD, script, SCRIPT_CAP, &text, &file.len, err);
+	ret = file_read_input(script, SCRIPT_CAP, &text, &file.len, err);
 	if (ret < 0)
 		return ret;
 	file.data = text;

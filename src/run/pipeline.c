@@ -400,7 +400,8 @@ static bool wants_preserve(const struct run *r, bool ok)
 {
 	enum cleanup_mode mode = r->o->cfg.cleanup.mode;
 
-	if (r->front.lost || r->front.caught != 0 || r->front.destroyed || r->guest == NULL)
+	if (r->front.lost || r->front.vm_gone || r->front.caught != 0 || r->front.destroyed ||
+	    r->guest == NULL)
 		return false;
 	return mode == CLEANUP_PRESERVE || (mode == CLEANUP_PRESERVE_ON_FAILURE && failed(r, ok));
 }

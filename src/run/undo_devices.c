@@ -187,14 +187,14 @@ static int remove_vfs(struct device_undo *u, const char *key, const char *name,
 
 	if (r < 0)
 		return r;
-	if (others == 0 && original != NULL) {
-		r = device_read_sriov(original, &change, err);
+	if (others == 0) {
+		/* without an entry in the ledger the journal's own record is as good */
+		r = device_read_sriov(original != NULL ? original : record, &change, err);
 		if (r < 0)
 			return r;
 		r = sriov_remove(&sys, &change, deadline_in_s(VFS_SECONDS), &why);
 		r = judge(u, name, r, &why, err);
 	}
-	(void)record;
 	return r < 0 ? r : ledger_release(u->host, key, u->vm, err);
 }
 

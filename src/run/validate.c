@@ -17,6 +17,7 @@
 #include "host/ledger.h"
 #include "image/overlay.h"
 #include "run/firmware.h"
+#include "run/paths.h"
 #include "run/recover.h"
 
 static void add_taken(void *data, const char *cpu)
@@ -43,6 +44,19 @@ static int fit_to_host(struct run *r, struct error *err)
 	if (ret == 0)
 		ret = host_check_run(&r->host, cfg, err);
 	return ret;
+}
+
+/* vmdir_create() says the same later, should another run take the name meanwhile. */
+static int check_name(const struct run *r, struct error *err)
+{
+	AUTO_STRV struct strv names = STRV_INIT;
+	const char *name = r->o->name;
+	int ret = name == NULL ? 0 : vmdir_list(&r->host, &names, err);
+
+	if (ret < 0 || name == NULL || !strv_contains(&names, name))
+		return ret;
+	ret = error_set(err, EEXIST, "--name: a VM named %s exists already", name);
+	return error_hint(err, ret, "choose another --name, or end it: bmvm destroy %s", name);
 }
 
 static int load_keys(struct run *r, struct error *err)
@@ -124,9 +138,13 @@ int stage_validate(struct run *r, struct error *err)
 
 	make_paths_absolute(cfg);
 	if (ret == 0)
+		ret = paths_check(r->o, err);
+	if (ret == 0)
 		ret = host_open(&r->host, "", err);
 	if (ret == 0 && !r->o->dry_run)
 		recover_quietly(&r->host);
+	if (ret == 0)
+		ret = check_name(r, err);
 	if (ret == 0)
 		ret = image_resolve(&r->host, cfg, &r->image, err);
 	if (ret == 0)
@@ -135,6 +153,8 @@ int stage_validate(struct run *r, struct error *err)
 		ret = devices_choose(r, err);
 	if (ret == 0)
 		ret = qemu_caps_get(cfg->qemu_binary, r->host.run_fd, &r->caps, err);
+	if (ret == 0)
+		ret = qemu_caps_check_vcpus(&r->caps, cfg->vcpus, err);
 	if (ret == 0)
 		ret = overlay_size(&r->image, cfg, &disk, err);
 	if (ret == 0)

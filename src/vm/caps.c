@@ -16,7 +16,7 @@
 #include "vm/qemu.h"
 
 #define CACHE_FILE   "qemu-caps.json"
-#define CACHE_FORMAT 1
+#define CACHE_FORMAT 2
 #define ASK_SECONDS  20
 
 /* Every yes-or-no answer: its name in the cache, and the type whose existence answers it. */
@@ -149,9 +149,13 @@ static int ask_machine(struct question *a, struct error *err)
 	for (size_t i = 0; i < json_object_array_length(machines) && type == NULL; i++) {
 		struct json_object *m = json_object_array_get_idx(machines, i);
 
-		if (strcmp(json_str_or(m, "alias", ""), "q35") == 0 &&
-		    asprintf(&type, "%s-machine", json_str_or(m, "name", "")) < 0)
+		if (strcmp(json_str_or(m, "alias", ""), "q35") != 0)
+			continue;
+		a->caps->vcpus_max = json_u64_or(m, "cpu-max", 0);
+		if (asprintf(&type, "%s-machine", json_str_or(m, "name", "")) < 0) {
+			type = NULL;
 			return error_set(err, ENOMEM, "out of memory");
+		}
 	}
 	a->caps->q35 = type != NULL;
 	if (type == NULL)
@@ -298,6 +302,8 @@ static int load_features(struct qemu_caps *c, struct json_object *o)
 	if (r == 0)
 		r = json_get_str(o, "version", &version, NULL);
 	if (r == 0)
+		r = json_get_u64(o, "vcpus_max", &c->vcpus_max, NULL);
+	if (r == 0)
 		r = json_get_array(o, "machine_options", &list, NULL);
 	if (r < 0 || version == NULL)
 		return r < 0 ? r : -EINVAL;
@@ -346,6 +352,7 @@ static void save_cache(struct qemu_caps *c, int cache_fd)
 	json_add_str(o, "binary", c->binary);
 	json_add_str(o, "identity", c->identity);
 	json_add_str(o, "version", c->version);
+	json_add_u64(o, "vcpus_max", c->vcpus_max);
 	json_add(o, "features", set);
 	json_add(o, "machine_options", list);
 	(void)json_save_at(cache_fd, CACHE_FILE, o, 0600, NULL);
@@ -407,6 +414,18 @@ int qemu_caps_get(const char *binary, int cache_fd, struct qemu_caps *ret, struc
 	}
 	*ret = c;
 	return 0;
+}
+
+int qemu_caps_check_vcpus(const struct qemu_caps *caps, unsigned int vcpus, struct error *err)
+{
+	int r;
+
+	if (caps->vcpus_max == 0 || vcpus <= caps->vcpus_max)
+		return 0;
+	r = error_set(err, EINVAL,
+		      "vcpus: must be at most %" PRIu64 " for the q35 machine of QEMU %s, not %u",
+		      caps->vcpus_max, caps->version, vcpus);
+	return error_hint(err, r, "ask for fewer with --vcpus");
 }
 
 bool qemu_caps_machine_has(const struct qemu_caps *caps, const char *option)

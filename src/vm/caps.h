@@ -9,6 +9,7 @@
 #define BMVM_VM_CAPS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/cleanup.h"
 #include "base/strv.h"
@@ -28,6 +29,7 @@ struct error;
  * @net_user: user-mode network (libslirp)
  * @action:   `-action`
  * @sandbox:  `-sandbox`, with the sub-options below
+ * @vcpus_max: of the q35 machine; 0: not known
  * @machine_options: names of the q35 machine's properties
  *
  * The remaining members say whether the device type exists.
@@ -48,6 +50,7 @@ struct qemu_caps {
 	bool virtio_blk, virtio_net, virtio_rng;
 	bool vhost_user_fs, virtio_9p;
 	bool vfio_pci, pcie_root_port;
+	uint64_t vcpus_max;
 	struct strv machine_options;
 };
 
@@ -58,10 +61,14 @@ struct qemu_caps {
  * @ret:      filled on success; free with qemu_caps_done()
  *
  * Blocks up to 20 s when QEMU has to be asked. A cache that cannot be written is no failure.
- * Return: 0; -ENOENT no such binary (with a hint how to install it); -EIO it does not start (with
- * its stderr) or lacks what every VM needs; -ETIMEDOUT; -EPROTO it does not speak QMP.
+ * Return: 0; -ENOENT no such binary (with a hint how to install it); -EINVAL it ends at
+ * once (with its stderr); -EIO it was killed, or lacks what every VM needs; -ETIMEDOUT; -EPROTO it
+ * does not speak QMP.
  */
 int qemu_caps_get(const char *binary, int cache_fd, struct qemu_caps *ret, struct error *err);
+
+/** qemu_caps_check_vcpus() - Whether the machine can have so many CPUs. Return: 0 or -EINVAL. */
+int qemu_caps_check_vcpus(const struct qemu_caps *caps, unsigned int vcpus, struct error *err);
 
 /** qemu_caps_machine_has() - Whether `-machine q35,@option=...` is understood. */
 bool qemu_caps_machine_has(const struct qemu_caps *caps, const char *option);

@@ -250,6 +250,32 @@ int qemu_qmp_failed(struct qemu *q, int r, const struct qmp_error *why, const ch
 	return error_set(err, -r, "%s: %s", doing, text == NULL ? strerror(-r) : text);
 }
 
+/* Whether QEMU ended for want of memory, which may be there the next time. */
+static bool lacked_memory(const struct qemu *q)
+{
+	static const char *const words[] = { "allocate memory", "guest RAM", "memory pages",
+					     "preallocat" };
+	AUTO_FREE char *output = tail_text(&q->output, ERROR_LINES);
+
+	for (size_t i = 0; output != NULL && i < ARRAY_SIZE(words); i++) {
+		if (strstr(output, words[i]) != NULL)
+			return true;
+	}
+	return false;
+}
+
+/* One that ends by itself before its greeting has judged its arguments; a killed one has not. */
+static int handshake_failed(struct qemu *q, int r, const struct qmp_error *why, struct error *err)
+{
+	r = qemu_qmp_failed(q, r, why, "connect to QEMU", err);
+	if (r != -EIO || !q->ended || !WIFEXITED(q->status))
+		return r;
+	r = lacked_memory(q) ? -ENOMEM : -EINVAL;
+	if (err != NULL)
+		err->code = -r;
+	return r;
+}
+
 int qemu_connect(struct qemu *q, int fd, uint64_t deadline_ns, struct error *err)
 {
 	struct qmp_error why = { 0 };
@@ -260,7 +286,7 @@ int qemu_connect(struct qemu *q, int fd, uint64_t deadline_ns, struct error *err
 	qmp_set_wait(q->qmp, qmp_wait, q);
 	r = qmp_handshake(q->qmp, deadline_ns, &why);
 	if (r < 0)
-		return qemu_qmp_failed(q, r, &why, "connect to QEMU", err);
+		return handshake_failed(q, r, &why, err);
 	r = add_to_epoll(q, qmp_fd(q->qmp));
 	return r < 0 ? error_set(err, -r, "epoll: %s", strerror(-r)) : 0;
 }

@@ -110,8 +110,8 @@ int qemu_release(struct qemu *q, struct error *err);
  * @fd:          our end of the control socketpair; taken over on success AND failure
  * @deadline_ns: scale it with the memory: huge pages are allocated before QEMU answers
  *
- * Return: 0; -EIO QEMU ended (status and stderr in @err); -ETIMEDOUT; -EPROTO; what a watch
- * returned.
+ * Return: 0; QEMU ended (status and stderr in @err): -EINVAL by itself, so it would again, -ENOMEM
+ * by itself for want of memory, -EIO killed; -ETIMEDOUT; -EPROTO; what a watch returned.
  */
 int qemu_connect(struct qemu *q, int fd, uint64_t deadline_ns, struct error *err);
 

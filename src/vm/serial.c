@@ -210,37 +210,35 @@ uint64_t serial_seen(const struct serial *s)
 	return s->total;
 }
 
-static void send_backlog(const struct serial *s, int fd, size_t backlog)
+int serial_attach(struct serial *s, int fd, struct error *err)
 {
-	AUTO_FREE char *data = NULL;
-	size_t len = 0;
-
-	if (backlog == 0 || serial_ring_read(s->log_fd, &data, &len, NULL) < 0)
-		return;
-	if (backlog > BACKLOG_MAX)
-		backlog = BACKLOG_MAX;
-	if (len > backlog)
-		(void)send_some(fd, data + len - backlog, backlog);
-	else
-		(void)send_some(fd, data, len);
-}
-
-int serial_attach(struct serial *s, int fd, size_t backlog, struct error *err)
-{
-	AUTO_CLOSE int client = fd;
 	int r;
 
 	if (s->n_clients == SERIAL_CLIENTS_MAX)
 		return error_set(err, EUSERS, "%d consoles are attached already",
 				 SERIAL_CLIENTS_MAX);
-	(void)fd_set_cloexec(client, true);
-	r = poll_for(s, client, s->n_pending > 0 ? 0 : EPOLLIN, EPOLL_CTL_ADD);
+	(void)fd_set_cloexec(fd, true);
+	r = poll_for(s, fd, s->n_pending > 0 ? 0 : EPOLLIN, EPOLL_CTL_ADD);
 	if (r < 0)
 		return error_set(err, -r, "console: %s", strerror(-r));
-	send_backlog(s, client, backlog);
 	s->clients[s->n_clients].lost = 0;
-	s->clients[s->n_clients++].fd = TAKE_FD(client);
+	s->clients[s->n_clients++].fd = fd;
 	return 0;
+}
+
+void serial_send_backlog(const struct serial *s, int fd, size_t bytes)
+{
+	AUTO_FREE char *data = NULL;
+	size_t len = 0;
+
+	if (bytes == 0 || serial_ring_read(s->log_fd, &data, &len, NULL) < 0)
+		return;
+	if (bytes > BACKLOG_MAX)
+		bytes = BACKLOG_MAX;
+	if (len > bytes)
+		(void)send_some(fd, data + len - bytes, bytes);
+	else
+		(void)send_some(fd, data, len);
 }
 
 void serial_done(struct serial *s)

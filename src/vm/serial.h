@@ -87,12 +87,15 @@ uint64_t serial_seen(const struct serial *s);
 
 /**
  * serial_attach() - Add a console client
- * @fd:      connected stream socket; taken over on success AND failure
- * @backlog: send it this many of the last bytes first, at most 64 KiB
+ * @fd: connected stream socket; taken over on success only, so that a refused client can be told
  *
  * Its input goes to the guest. It leaves by closing. Return: 0; -EUSERS too many; errno.
  */
-int serial_attach(struct serial *s, int fd, size_t backlog, struct error *err);
+int serial_attach(struct serial *s, int fd, struct error *err);
+
+/** serial_send_backlog() - Send the client @fd the last bytes first, @bytes of them, at most 64 KiB
+ */
+void serial_send_backlog(const struct serial *s, int fd, size_t bytes);
 
 /** serial_done() - Close everything; the file stays. Accepts SERIAL_INIT. */
 void serial_done(struct serial *s);

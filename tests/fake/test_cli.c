@@ -81,6 +81,7 @@ static const struct line bad_lines[] = {
 	{ { "run", "-c" }, 125, "-c needs a value (TEXT)" },
 	{ { "run", "--quiet=1", "--", "true" }, 125, "--quiet takes no value" },
 	{ { "run", "--quiet", "--verbose", "--", "true" }, 125, "--quiet and --verbose exclude" },
+	{ { "run", "--tty", "--no-tty", "--", "true" }, 125, "--tty and --no-tty exclude" },
 	{ { "run", "--json", "--", "true" }, 125, "--json needs --dry-run" },
 	{ { "run", "--help-config=html" }, 125, "--help-config: takes no value, or \"markdown\"" },
 	/* options with a rule */
@@ -122,6 +123,7 @@ static const struct line bad_lines[] = {
 	{ { "run", "--collect", "../x", "--", "true" }, 125, "--collect: must not contain \"..\"" },
 	{ { "run", "--name", "Bad_Name", "--", "true" }, 125, "--name: must be small letters" },
 	{ { "run", "--name", "-x", "--", "true" }, 125, "--name: must be small letters" },
+	{ { "run", "--name", "a-", "--", "true" }, 125, "--name: must be small letters" },
 	{ { "run", "--timeout", "soon", "--", "true" }, 125, "--timeout: must be seconds" },
 	{ { "run", "--timeout", "-2", "--", "true" }, 125, "--timeout: must be seconds" },
 	{ { "run", "--timeout", "1.5", "--", "true" }, 125, "--timeout: must be seconds" },
@@ -154,6 +156,7 @@ static const struct line bad_lines[] = {
 	  125,
 	  "--additional-context-file: read /: Is a directory" },
 	{ { "run", "-f", "/dev/null", "--", "true" }, 125, "/dev/null:1:1: expected a value" },
+	{ { "run", "-c", "", "--", "true" }, 125, "--additional-context:1:1: expected a value" },
 	{ { "run", "-c", "[]", "--", "true" }, 125, "--additional-context: must be an object" },
 	{ { "run", "-c", "vcpus=4", "--", "true" },
 	  125,
@@ -356,5 +359,29 @@ Test(cli, offers_every_option_of_madengine_run)
 	run_line(words, &out);
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		cr_expect_not_null(strstr(out.out, names[i]), "%s", names[i]);
+	process_output_done(&out);
+}
+
+/* A vm.json is a file like any other: whoever wrote it must not reach the terminal. */
+Test(cli, ps_shows_no_control_sequences)
+{
+	static const char *const words[WORDS_MAX] = { "ps" };
+	AUTO_FREE char *own = path_join(home, "bmvm/vms");
+	AUTO_FREE char *folder = path_join(own, "one");
+	AUTO_FREE char *file = path_join(folder, "vm.json");
+	static const char text[] = "{\"name\": \"\\u001b[2Jone\", \"image\": \"a\\nb\"}";
+	struct process_output out = { .status = 0 };
+	struct error err = ERROR_INIT;
+
+	run_line(words, &out); /* makes its folders */
+	process_output_done(&out);
+	if (access(own, F_OK) < 0)
+		cr_skip_test("root's VMs are in no folder of the test");
+	cr_assert_eq(file_mkdirs(folder, 0755, NULL), 0);
+	cr_assert_eq(file_write_atomic_at(AT_FDCWD, file, text, strlen(text), 0644, &err), 0);
+	run_line(words, &out);
+	cr_expect_null(strchr(out.out, 27), "%s", out.out);
+	cr_expect_not_null(strstr(out.out, "one "), "%s", out.out);
+	cr_expect_not_null(strstr(out.out, "a?b\n"), "%s", out.out);
 	process_output_done(&out);
 }

@@ -58,7 +58,22 @@ Test(caps, qemu_says_what_it_can_do)
 	cr_expect_not_null(strchr(c.version, '.'));
 	cr_expect(qemu_caps_machine_has(&c, "smm"));
 	cr_expect_not(qemu_caps_machine_has(&c, "no-such-option"));
+	cr_expect_geq(c.vcpus_max, 8);
 	qemu_caps_done(&c);
+}
+
+Test(caps, more_cpus_than_the_machine_can_have_are_refused)
+{
+	char version[] = "7.2.22";
+	struct qemu_caps c = { .version = version, .vcpus_max = 288 };
+	struct error err = ERROR_INIT;
+
+	cr_expect_eq(qemu_caps_check_vcpus(&c, 288, &err), 0);
+	cr_expect_eq(qemu_caps_check_vcpus(&c, 289, &err), -EINVAL);
+	cr_expect_str_eq(err.msg,
+			 "vcpus: must be at most 288 for the q35 machine of QEMU 7.2.22, not 289");
+	c.vcpus_max = 0;
+	cr_expect_eq(qemu_caps_check_vcpus(&c, 289, &err), 0, "not known");
 }
 
 static void change_cache(const struct place *p, const char *key, struct json_object *value)
@@ -145,7 +160,7 @@ Test(caps, a_program_that_is_no_qemu_is_reported_with_its_words)
 	struct error err = ERROR_INIT;
 	struct qemu_caps c;
 
-	cr_expect_eq(qemu_caps_get("/bin/cat", -1, &c, &err), -EIO);
+	cr_expect_eq(qemu_caps_get("/bin/cat", -1, &c, &err), -EINVAL);
 	cr_expect(strstr(err.msg, "exit code 1") != NULL, "%s", err.msg);
 	cr_expect(strstr(err.msg, "invalid option") != NULL, "%s", err.msg);
 }

@@ -224,12 +224,59 @@ Test(qemu, a_dead_qemu_fails_the_handshake_at_once_and_says_why)
 	guest_spawn(&g, false);
 	cr_assert_eq(qemu_release(&g.qemu, NULL), 0);
 	start = clock_now_ns();
-	cr_expect_eq(qemu_connect(&g.qemu, TAKE_FD(g.qmp), deadline_in_s(60), &err), -EIO);
+	cr_expect_eq(qemu_connect(&g.qemu, TAKE_FD(g.qmp), deadline_in_s(60), &err), -EINVAL);
+	cr_expect_eq(err.code, EINVAL);
 	cr_expect_lt(clock_seconds_since(start), 30.0);
 	cr_expect(strstr(err.msg, "exit code 1") != NULL, "%s", err.msg);
 	cr_expect(strstr(err.msg, "no-such-device") != NULL, "%s", err.msg);
 	expect_gone(&g);
 	guest_done(&g);
+}
+
+/* What the handshake with "sh -c @script" in QEMU's place returns. */
+static int connect_to_script(const char *script, struct error *err)
+{
+	struct vm_fds fds = { .n = 0 };
+	AUTO_STRV struct strv argv = STRV_INIT;
+	struct qemu q = QEMU_INIT;
+	int pair[2], r;
+
+	strv_add(&argv, "/bin/sh");
+	strv_add(&argv, "-c");
+	strv_add(&argv, script);
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	(void)vm_fds_add(&fds, pair[1]);
+	cr_assert_eq(qemu_spawn(&q, &argv, &fds, NULL, err), 0, "%s", err->msg);
+	cr_assert_eq(qemu_release(&q, err), 0, "%s", err->msg);
+	(void)close(pair[1]);
+	r = qemu_connect(&q, pair[0], deadline_in_s(60), err);
+	qemu_done(&q);
+	return r;
+}
+
+Test(qemu, why_it_ended_tells_whether_another_try_makes_sense)
+{
+	static const struct {
+		const char *script;
+		int r;
+	} cases[] = {
+		{ "echo 'qemu: -bogus: invalid option' >&2; exit 1", -EINVAL },
+		{ "exit 0", -EINVAL },
+		{ "echo \"qemu: cannot set up guest memory 'ram': Cannot allocate memory\" >&2; "
+		  "exit 1",
+		  -ENOMEM },
+		{ "echo 'qemu: Insufficient free host memory pages available' >&2; exit 1",
+		  -ENOMEM },
+		{ "kill -KILL $$", -EIO },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct error err = ERROR_INIT;
+
+		cr_expect_eq(connect_to_script(cases[i].script, &err), cases[i].r, "%s: %s",
+			     cases[i].script, err.msg);
+		cr_expect_eq(err.code, -cases[i].r);
+	}
 }
 
 Test(qemu, a_qemu_killed_while_a_command_runs_ends_the_command)

@@ -356,7 +356,8 @@ Test(check, files_of_the_configuration_must_be_there)
 	tree_file(f.root, "no such key", "x");
 	run_all(&f);
 	expect(&f, "ssh-key", CHECK_OK, "no such key", NULL);
-	expect(&f, "mounts", CHECK_FAILED, "is no folder", "mounts[1].host");
+	expect(&f, "mounts", CHECK_FAILED, "is no folder", "correct mounts[1].host");
+	cr_expect_null(strstr(result_of(&f, "mounts")->fix, "mkdir"), "a file is there");
 	free(f.cfg.ssh_key);
 	f.cfg.ssh_key = strdup(folder);
 	f.cfg.n_mounts = 1;
@@ -364,6 +365,46 @@ Test(check, files_of_the_configuration_must_be_there)
 	expect(&f, "ssh-key", CHECK_FAILED, "is no file", "correct ssh_key");
 	expect(&f, "mounts", CHECK_OK, "1, all are folders", NULL);
 	f.cfg.n_mounts = 2;
+	end(&f);
+}
+
+/* Through them it could change what other VMs and their undoing go by. */
+Test(check, no_guest_may_write_to_our_own_folders)
+{
+	static const char *const paths[] = { "run", "run/bmvm", "run/bmvm/vms", "own", "var/lib" };
+	struct fixture f;
+	struct error err = ERROR_INIT;
+	char *elsewhere;
+
+	begin(&f, tree_amd);
+	tree_dir(f.root, "var/lib/bmvm/images");
+	tree_dir(f.root, "run/bmvm/vms");
+	tree_dir(f.root, "run/bmvm-of-others");
+	elsewhere = path_join(f.root, "own");
+	cr_assert_eq(symlink("run/bmvm", elsewhere), 0);
+	free(elsewhere);
+	free(f.host.run_dir);
+	free(f.host.data_dir);
+	f.host.run_dir = path_join(f.root, "run/bmvm");
+	f.host.data_dir = path_join(f.root, "var/lib/bmvm");
+	f.cfg.mounts = calloc(1, sizeof(*f.cfg.mounts));
+	f.cfg.n_mounts = 1;
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+		f.cfg.mounts[0].host = path_join(f.root, paths[i]);
+		f.cfg.mounts[0].readonly = false;
+		run_all(&f);
+		expect(&f, "mounts", CHECK_FAILED, "would let the guest write to", "readonly");
+		cr_expect_lt(host_check_run(&f.host, &f.cfg, &err), 0);
+		cr_expect_eq(strncmp(err.msg, "mounts[0]: /", 12), 0, "%s", err.msg);
+		f.cfg.mounts[0].readonly = true;
+		run_all(&f);
+		expect(&f, "mounts", CHECK_OK, "1, all are folders", NULL);
+		free(f.cfg.mounts[0].host);
+	}
+	f.cfg.mounts[0].readonly = false;
+	f.cfg.mounts[0].host = path_join(f.root, "run/bmvm-of-others");
+	run_all(&f);
+	expect(&f, "mounts", CHECK_OK, "1, all are folders", NULL);
 	end(&f);
 }
 

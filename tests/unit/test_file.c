@@ -65,8 +65,38 @@ Test(file, is_read_whole_up_to_the_cap)
 	cr_expect_str_eq(text, "");
 	free(TAKE_PTR(text));
 	cr_expect_eq(file_read_at(fd, "none", 10, &text, NULL, NULL), -ENOENT);
-	cr_expect_eq(file_read_at(fd, ".", 10, &text, NULL, NULL), -EISDIR);
+	cr_expect_eq(file_read_at(fd, ".", 10, &text, NULL, NULL), -EINVAL);
 	tree_remove(root);
+}
+
+/* A planted FIFO has no writer: who waited for one would wait for ever. */
+Test(file, no_fifo_and_no_device_is_waited_for, .timeout = 30)
+{
+	char *root = tree_new();
+	AUTO_CLOSE int fd = folder_of(root);
+	AUTO_FREE char *text = NULL;
+	struct error err = ERROR_INIT;
+
+	cr_assert_eq(mkfifoat(fd, "fifo", 0600), 0);
+	cr_expect_eq(file_read_at(fd, "fifo", 10, &text, NULL, &err), -EINVAL);
+	cr_expect_str_eq(err.msg, "read fifo: not a regular file");
+	cr_expect_eq(file_read_at(AT_FDCWD, "/dev/zero", 10, &text, NULL, &err), -EINVAL);
+	tree_remove(root);
+}
+
+Test(file, an_input_may_be_a_pipe, .timeout = 30)
+{
+	AUTO_FREE char *text = NULL;
+	char path[32];
+	int fds[2];
+
+	cr_assert_eq(pipe(fds), 0);
+	cr_assert_eq(write(fds[1], "words", 5), 5);
+	close_fd(&fds[1]);
+	(void)snprintf(path, sizeof(path), "/dev/fd/%d", fds[0]);
+	cr_expect_eq(file_read_input(path, 10, &text, NULL, NULL), 0);
+	cr_expect_str_eq(text, "words");
+	close_fd(&fds[0]);
 }
 
 Test(file, of_proc_is_read_although_its_size_is_zero)

@@ -420,13 +420,26 @@ Test(image, bad_manifests_are_refused_with_the_member)
 	}
 }
 
+Test(image, a_manifest_that_is_a_fifo_is_refused, .timeout = 30)
+{
+	struct error err = ERROR_INIT;
+	struct manifest m;
+
+	(void)unlinkat(host.data_fd, MANIFEST_FILE, 0);
+	cr_assert(mkfifoat(host.data_fd, MANIFEST_FILE, 0600) == 0);
+	cr_expect(eq(int, manifest_load(folder, &m, &err), -EINVAL), "%s", err.msg);
+	cr_expect(strstr(err.msg, "not a regular file") != NULL, "%s", err.msg);
+}
+
 Test(image, a_broken_image_is_listed_with_its_problem)
 {
 	struct error err = ERROR_INIT;
 	AUTO_FREE char *path = path_join(host.images_dir, "broken");
+	AUTO_FREE char *no_folder = path_join(host.images_dir, "fifo");
 	AUTO_STORE_LIST struct store_list list = { .v = NULL };
 
 	cr_assert(mkdir(path, 0755) == 0);
+	cr_assert(mkfifo(no_folder, 0600) == 0);
 	cr_assert(publish("fine", false, "abc", &err) == 0, "%s", err.msg);
 	cr_assert(store_list(&host, &list, &err) == 0, "%s", err.msg);
 	cr_assert(eq(sz, list.n, 2));

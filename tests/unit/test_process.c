@@ -405,7 +405,7 @@ Test(process, start_time_is_field_22_whatever_the_name)
 	cr_expect_eq(process_start_time(proc, 3, &start), -ESRCH);
 	cr_expect_eq(process_start_time(proc, 4, &start), -EIO);
 	cr_expect_eq(process_start_time(proc, 5, &start), -EIO);
-	cr_expect_eq(process_start_time(proc, 6, &start), -EISDIR, "unreadable is not gone");
+	cr_expect_eq(process_start_time(proc, 6, &start), -EINVAL, "unreadable is not gone");
 	cr_expect_eq(process_start_time(proc, 7, &start), -ESRCH);
 	tree_remove(root);
 }

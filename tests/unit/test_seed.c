@@ -217,6 +217,7 @@ static const struct hostile hostile[] = {
 	{ AT(hostname), "" },
 	{ AT(hostname), "-vm" },
 	{ AT(hostname), "vm-" },
+	{ AT(hostname), "VM" },
 	{ AT(hostname), "a.b" },
 	{ AT(hostname), "vm\nusers: []" },
 	{ AT(hostname), "vm: {" },

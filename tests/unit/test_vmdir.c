@@ -2,9 +2,11 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -36,15 +38,15 @@ Test(vmdir, names_are_hostnames)
 
 	memset(longest, 'a', sizeof(longest));
 	longest[VM_NAME_MAX + 1] = '\0';
-	cr_expect_not(vm_name_valid(longest));
+	cr_expect_not(syntax_is_vm_name(longest));
 	longest[VM_NAME_MAX] = '\0';
-	cr_expect(vm_name_valid(longest));
-	cr_expect(vm_name_valid("a-1"));
+	cr_expect(syntax_is_vm_name(longest));
+	cr_expect(syntax_is_vm_name("a-1"));
 	for (size_t i = 0; i < 9; i++) {
 		static const char *const bad[] = { "",    "-a", "a-",  "A",  "a_b",
 						   "a/b", "..", "a b", "a\n" };
 
-		cr_expect_not(vm_name_valid(bad[i]), "%s", bad[i]);
+		cr_expect_not(syntax_is_vm_name(bad[i]), "%s", bad[i]);
 	}
 }
 
@@ -67,7 +69,7 @@ Test(vmdir, made_up_names_differ)
 	cr_assert(vmdir_create(&t.host, NULL, &a, NULL) == 0);
 	cr_assert(vmdir_create(&t.host, NULL, &b, NULL) == 0);
 	cr_expect_str_neq(a.name, b.name);
-	cr_expect(vm_name_valid(a.name));
+	cr_expect(syntax_is_vm_name(a.name));
 }
 
 Test(vmdir, a_beginning_is_enough_unless_ambiguous)
@@ -87,6 +89,15 @@ Test(vmdir, a_beginning_is_enough_unless_ambiguous)
 }
 
 /* The lock is inherited: it lives until the last process that has it. */
+Test(vmdir, a_name_that_is_not_there_is_quoted)
+{
+	AUTO_VMDIR struct vmdir a = VMDIR_INIT;
+	struct error err = ERROR_INIT;
+
+	cr_expect_eq(vmdir_open(&t.host, "", &a, &err), -ENOENT);
+	cr_expect_str_eq(err.msg, "there is no VM named \"\"");
+}
+
 Test(vmdir, is_alive_as_long_as_any_process_holds_the_lock)
 {
 	AUTO_VMDIR struct vmdir a = VMDIR_INIT, o = VMDIR_INIT;
@@ -172,6 +183,40 @@ Test(ledger, sums_holders_and_forgets_them)
 	cr_assert(ledger_release(&t.host, "memory", "b", NULL) == 0);
 	cr_assert(ledger_held(&t.host, "memory", NULL, &sum, NULL) == 0);
 	cr_expect(sum == 5);
+}
+
+/* A file system in the place of the run folder that has room for @inodes, its own one included. */
+static void mount_small(unsigned int inodes)
+{
+	char options[64];
+
+	if (unshare(CLONE_NEWNS) < 0)
+		cr_skip_test("no mount namespace: root is needed");
+	(void)snprintf(options, sizeof(options), "mode=700,nr_inodes=%u", inodes);
+	cr_assert_eq(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+	cr_assert_eq(mount("none", t.host.run_dir, "tmpfs", 0, options), 0);
+	close_fd(&t.host.run_fd);
+	t.host.run_fd = open(t.host.run_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	cr_assert_geq(t.host.run_fd, 0);
+}
+
+Test(ledger, is_given_back_on_a_full_file_system)
+{
+	struct error err = ERROR_INIT;
+	uint64_t sum = 1;
+
+	mount_small(4); /* the folder, its lock, the ledger, and a second file */
+	cr_assert_eq(ledger_hold(&t.host, LEDGER_MEMORY, "one", 100, &err), 0, "%s", err.msg);
+	cr_assert_eq(ledger_hold(&t.host, LEDGER_MEMORY, "two", 20, &err), 0, "%s", err.msg);
+	cr_assert_eq(mkdirat(t.host.run_fd, "full", 0700), 0);
+	cr_expect_eq(ledger_hold(&t.host, LEDGER_MEMORY, "three", 3, NULL), -ENOSPC);
+	cr_expect_eq(ledger_release(&t.host, LEDGER_MEMORY, "one", &err), 0, "%s", err.msg);
+	cr_expect_eq(ledger_held(&t.host, LEDGER_MEMORY, NULL, &sum, NULL), 0);
+	cr_expect_eq(sum, 20);
+	cr_expect_eq(ledger_release(&t.host, LEDGER_MEMORY, "two", &err), 0, "%s", err.msg);
+	cr_expect_eq(ledger_held(&t.host, LEDGER_MEMORY, NULL, &sum, NULL), 0);
+	cr_expect_eq(sum, 0);
+	cr_expect_eq(umount2(t.host.run_dir, MNT_DETACH), 0);
 }
 
 Test(ledger, of_an_earlier_boot_is_empty)

@@ -82,6 +82,32 @@ test_interrupt_goes_to_the_command() {
 	same $code 130
 }
 
+test_the_ninth_console_is_refused() {
+	local pids=() i
+	mkfifo hold
+	exec 8<> hold # a stdin that stays open
+	for i in 1 2 3 4 5 6 7 8; do
+		"$BMVM" console $vm <&8 > "out$i" &
+		pids+=($!)
+	done
+	for i in 1 2 3 4 5 6 7 8; do
+		wait_until 10 test -s "out$i"
+	done
+	expect 1 "$BMVM" console $vm <&8 > out 2> err
+	has err '8 consoles are attached already'
+	kill "${pids[@]}"
+	wait "${pids[@]}" || true
+	exec 8>&-
+}
+
+test_console_into_a_full_device() {
+	mkfifo hold
+	exec 8<> hold
+	expect 1 "$BMVM" console $vm <&8 > /dev/full 2> err
+	has err 'No space left'
+	exec 8>&-
+}
+
 test_console_through_a_terminal() {
 	pty_start "$BMVM" console $vm
 	pty_type '\r'

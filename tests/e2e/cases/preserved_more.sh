@@ -25,3 +25,21 @@ test_success_does_not_preserve() {
 	expect 0 run_vm --preserve=on-failure -- true 2> err
 	no_vm_left
 }
+
+test_a_vm_that_is_off_is_not_preserved() {
+	expect 125 run_vm --preserve -- sh -c 'sleep 1; poweroff -f' 2> err
+	has_not err 'is kept'
+	no_vm_left
+}
+
+# The guest goes off only after it was preserved.
+test_ssh_to_a_preserved_vm_that_is_off() {
+	expect 0 run_vm --name kept --preserve -- sh -c '(sleep 5; poweroff -f) > /dev/null 2>&1 < /dev/null &' 2> err
+	wait_until 60 gone qemu_of
+	SECONDS=0
+	expect 1 "$BMVM" ssh kept -- true 2> err
+	[ $SECONDS -lt 10 ] || fail "told after $SECONDS s"
+	has err 'VM kept is off'
+	"$BMVM" destroy kept 2> err
+	no_vm_left
+}

@@ -53,6 +53,7 @@ test_guest_that_stops_answering() {
 test_qemu_that_does_not_start() {
 	expect 125 run_vm "$(with '"qemu_args": ["-no-such-option"]')" -- true 2> err
 	has err 'no-such-option'
+	has_not err 'trying again'
 }
 
 # Nothing hides the verification: neither a receipt that cannot be written, nor another's `destroy`.

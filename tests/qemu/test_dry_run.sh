@@ -1,0 +1,81 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# bmvm run --dry-run as an ordinary user with an image of his own: every example gets as far as QEMU's
+# arguments, and what a run would find wrong only later is refused.
+set -u
+
+command -v qemu-img > /dev/null || { echo "SKIP: no qemu-img"; exit 77; }
+command -v qemu-system-x86_64 > /dev/null || { echo "SKIP: no QEMU"; exit 77; }
+if [ "$(id -u)" = 0 ]; then
+	# root's images have a fixed place: be somebody else
+	command -v setpriv > /dev/null || { echo "SKIP: no setpriv"; exit 77; }
+	exec setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all "$0"
+fi
+
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+failures=0
+export HOME="$work" XDG_STATE_HOME="$work/state" XDG_RUNTIME_DIR="$work/run"
+mkdir -m 700 "$work/run"
+
+fail() {
+	echo "FAIL: $*"
+	sed 's/^/  /' out err
+	failures=$((failures + 1))
+}
+
+# dry OPTION...: a dry run on software emulation; its exit code in $code
+dry() {
+	code=0
+	"$BMVM" run --dry-run --hypervisor tcg "$@" -- true > out 2> err || code=$?
+}
+
+# refused WORDS OPTION...: a dry run says WORDS and ends with 125
+refused() {
+	words=$1
+	shift
+	dry "$@"
+	[ $code = 125 ] || fail "$*: exit code $code"
+	grep -qF -- "$words" err || fail "$*: says nothing of \"$words\""
+}
+
+qemu-img create -q -f qcow2 disk.qcow2 16M
+echo kernel > vmlinuz
+"$BMVM" image import --name default --cloud-init --kernel vmlinuz disk.qcow2 > out 2> err || fail "import"
+
+# --- the examples; what this host may lack is told by its name -----------------------------------------
+
+mkdir scratch
+for file in "$BMVM_SOURCE"/examples/*.json; do
+	sed "s,/var/tmp/bmvm-example,$work/scratch," "$file" > example.json
+	dry -f example.json
+	if [ $code = 0 ]; then
+		grep -q '^would run .*qemu-system' out || fail "$file: no arguments of QEMU"
+	else
+		grep -qE 'not available yet|hugepages|cpu_pinning|needs OVMF|common-licenses' err || fail "$file"
+	fi
+done
+dry -c '{"baremetal_vm": {"firmware": {"code": "'"$work"'/vmlinuz", "vars": "'"$work"'/vmlinuz"}}}'
+[ $code = 0 ] || fail "a kernel in the image and UEFI firmware"
+
+# --- what would be found out only after the boot -------------------------------------------------------
+
+mkfifo fifo
+ln -s loop loop
+mkdir -m 555 shut
+refused '--copy-in none:x: none: No such file' --copy-in none:x
+refused 'fifo is neither file nor folder' --copy-in fifo:x
+refused '/dev/zero is neither file nor folder' --copy-in /dev/zero:x
+refused 'Too many levels of symbolic links' --copy-in loop:x
+refused 'results.to: none: No such file' -c '{"baremetal_vm": {"results": {"collect": ["*"], "to": "none"}}}'
+refused 'results.to: vmlinuz is no folder' -c '{"baremetal_vm": {"results": {"collect": ["*"], "to": "vmlinuz"}}}'
+refused 'results.to: shut: Permission denied' -c '{"baremetal_vm": {"results": {"collect": ["*"], "to": "shut"}}}'
+refused 'vcpus: must be at most' --vcpus 4096
+refused '--name: must be small letters' --name a-
+mkdir -p "$work/state/bmvm/vms/taken"
+refused '--name: a VM named taken exists already' --name taken
+dry --copy-in vmlinuz:x --collect '*' --name free
+[ $code = 0 ] || fail "what is in order is refused"
+
+[ "$failures" = 0 ]
