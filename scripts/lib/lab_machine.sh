@@ -35,7 +35,7 @@ suite_program() {
 	mkdir "$tools/src/$id"
 	copy_tree "$tools/src/$id"
 	# shellcheck disable=SC2016 # expanded by the inner shell
-	if ! in_tools "$tools" sh -euc '
+	if ! "$top/tests/roots/run" --inside "$tools" sh -euc '
 		cmake -S "$1" -B "$1-build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DBMVM_TESTS=OFF
 		ninja -C "$1-build"' build "/src/$id" > "$log" 2>&1 < /dev/null; then
 		tail -30 "$log" >&2
@@ -56,7 +56,7 @@ data_disk() {
 	local mib
 	mib=$(du -sm "$1" | cut -f 1)
 	: > "$2" # else mke2fs tells that it makes a file
-	mke2fs -q -t ext4 -O ^has_journal -m 0 -E root_owner=0:0 -d "$1" "$2" "$((mib + mib / 8 + 16))M"
+	mke2fs -q -t ext4 -O ^has_journal -b 4096 -m 0 -E root_owner=0:0 -d "$1" "$2" "$((mib + mib / 8 + 16))M"
 }
 
 # provide_images_disk: sets $images_disk, bmvm's store with the image "default"; made once per image.
@@ -83,6 +83,7 @@ provide_images_disk() {
 make_job_disk() {
 	local interactive=$1 folder=$run/job word file rows columns
 	mkdir -p "$folder/bin" "$folder/tree" "$folder/in"
+	cp "$top/scripts/lab-host/session" "$folder/session"
 	cp "$program" "$folder/bin/bmvm"
 	copy_tree "$folder/tree"
 	for file in "${copies[@]}"; do
