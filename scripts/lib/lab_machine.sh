@@ -128,7 +128,7 @@ outer_qemu() {
 }
 
 has_device() {
-	"${qemu[@]}" -device help 2> /dev/null | grep -q "name \"$1\""
+	[[ "$("${qemu[@]}" -machine none -device "$1,help" 2> /dev/null)" == "$1 options:"* ]]
 }
 
 # drive ID FILE FORMAT OPTIONS: a virtio disk that the lab finds by its serial number.
@@ -215,7 +215,7 @@ boot_seconds=240 # until CMD starts; 10 on an idle machine
 machine_pid=
 
 # run_machine: boot, and show what CMD writes while it runs. Fails when the lab ended without CMD's
-# status; $machine_end then says how. QEMU ends with this script, however that ends.
+# status; $machine_end then says how, $machine_broken if QEMU itself failed. QEMU ends with this script, however that ends.
 run_machine() {
 	local start=$SECONDS status=0
 	rm -rf "$run/share"
@@ -231,10 +231,11 @@ run_machine() {
 	wait
 	machine_seconds=$((SECONDS - start))
 	[ ! -e "$run/share/status" ] || return 0
+	machine_broken=
 	case $status in
 	0) machine_end="it went down by itself" ;;
-	124 | 137) machine_end="nothing for $((timeout + boot_seconds)) s" ;;
-	*) machine_end="QEMU ended with $status: $(tail -1 "$run/qemu.log")" ;;
+	124 | 137) machine_end="no end after $machine_seconds s" ;;
+	*) machine_end="QEMU ended with $status: $(tail -1 "$run/qemu.log")" machine_broken=1 ;;
 	esac
 	return 1
 }
