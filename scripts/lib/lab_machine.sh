@@ -212,13 +212,15 @@ machine_arguments() {
 # --- one boot ---------------------------------------------------------------------------------------
 
 boot_seconds=240 # until CMD starts; 10 on an idle machine
+heart_seconds=90 # without a beat from the lab, whose processors may both be stuck in a nested guest
 machine_pid=
 
 # run_machine: boot, and show what CMD writes while it runs. Fails when the lab ended without CMD's
-# status; $machine_end then says how, $machine_broken if QEMU itself failed. QEMU ends with this script, however that ends.
+# status; $machine_end then says how, and $machine_broken if it was QEMU that failed. QEMU ends with
+# this script, however that ends.
 run_machine() {
 	local start=$SECONDS status=0
-	rm -rf "$run/share"
+	rm -rf "$run/share" "$run/heartless"
 	mkdir -p "$run/share/out"
 	touch "$run/share/stdout" "$run/share/stderr" "$run/console.log"
 	TMPDIR=$run setpriv --pdeathsig KILL timeout --foreground -k 5 $((timeout + boot_seconds)) \
@@ -226,23 +228,50 @@ run_machine() {
 	machine_pid=$!
 	show stdout &
 	show stderr >&2 &
-	wait "$machine_pid" || status=$?
+	watch_heart &
+	{ wait "$machine_pid" || status=$?; } 2> /dev/null # where the shell would tell of a kill
 	machine_pid=
 	wait
 	machine_seconds=$((SECONDS - start))
 	[ ! -e "$run/share/status" ] || return 0
+	explain_end "$status"
+	return 1
+}
+
+explain_end() {
 	machine_broken=
-	case $status in
+	if [ -e "$run/heartless" ]; then
+		machine_end="no sign of life for $(cat "$run/heartless") s"
+		return
+	fi
+	case $1 in
 	0) machine_end="it went down by itself" ;;
 	124 | 137) machine_end="no end after $machine_seconds s" ;;
-	*) machine_end="QEMU ended with $status: $(tail -1 "$run/qemu.log")" machine_broken=1 ;;
+	*) machine_end="QEMU ended with $1: $(tail -1 "$run/qemu.log")" machine_broken=1 ;;
 	esac
-	return 1
 }
 
 # show FILE: as it grows, until the machine is off.
 show() {
 	tail --pid "$machine_pid" -s 0.2 -c +1 -f "$run/share/$1" 2> /dev/null
+}
+
+# watch_heart: ends a machine that has shown no sign of life for too long.
+watch_heart() {
+	local last patience
+	while kill -0 "$machine_pid" 2> /dev/null; do
+		sleep 1
+		patience=$heart_seconds
+		last=$(stat -c %Y "$run/share/alive" 2> /dev/null) || {
+			patience=$boot_seconds
+			last=$(stat -c %Y "$run/share/out")
+		}
+		if [ $((EPOCHSECONDS - last)) -gt "$patience" ]; then
+			echo "$patience" > "$run/heartless"
+			kill -KILL "$machine_pid" # QEMU goes with it
+			return
+		fi
+	done
 }
 
 end_machine() {
