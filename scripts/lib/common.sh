@@ -58,6 +58,7 @@ packages_of() {
 	test) echo libcriterion-dev clang libclang-rt-dev procps util-linux bsdutils openssh-server ;;
 	lint) echo clang-tidy clang-format shellcheck git ;;
 	e2e) echo iproute2 openssh-client jq ;;
+	lab) echo util-linux e2fsprogs ;;
 	esac
 }
 
