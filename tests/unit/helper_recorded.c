@@ -32,7 +32,7 @@ static void prepare(struct place *p, const char *path, char full[2 * PATH_SIZE])
 	char parent[PATH_SIZE];
 	char *slash;
 
-	(void)snprintf(parent, sizeof(parent), "%s/%s", p->folder, path);
+	(void)snprintf(parent, sizeof(parent), "%.500s/%.500s", p->folder, path);
 	(void)snprintf(full, 2 * PATH_SIZE, "%s/%s", p->root, parent);
 	slash = strrchr(parent, '/');
 	*slash = '\0';
