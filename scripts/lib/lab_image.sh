@@ -25,14 +25,17 @@ host_is_whole() {
 	[ -f "$1/SHA256SUMS" ] && (cd "$1" && sha256sum --quiet --check SHA256SUMS) >&2
 }
 
-# remove_old_hosts SUITE: images of other recipes, unless a lab runs from them.
+# remove_old_hosts SUITE: images of other recipes that no lab has run from for three days (another
+# checkout may have its own), and what a build left that was cut off.
 remove_old_hosts() {
-	local folder fd
+	local folder lock fd
 	for folder in "$lab_folder/$1"-*/; do
 		folder=${folder%/}
+		lock=${folder%.new}.lock
 		[ "$folder" != "$(host_folder "$1")" ] || continue
-		exec {fd}> "${folder%.new}.lock"
-		! flock --nonblock "$fd" || rm -rf "$folder"
+		[[ "$folder" == *.new || -n "$(find "$lock" -mtime +2 2> /dev/null)" ]] || continue
+		exec {fd}>> "$lock"
+		! flock --nonblock "$fd" || rm -rf --one-file-system "$folder"
 		exec {fd}>&-
 	done
 }
@@ -42,11 +45,12 @@ build_host() {
 	local suite=$1 folder=$2 log=$2.log start=$SECONDS
 	[ "$(id -u)" = 0 ] || die "the lab's host image is not built yet, and building it needs root"
 	say "building the lab's $suite host (once, some minutes); log: $log"
-	rm -rf "$folder" "$folder.new"
+	rm -rf --one-file-system "$folder" "$folder.new"
 	mkdir "$folder.new"
-	if ! "$top/scripts/lab-host/build" "$suite" "$folder.new" > "$log" 2>&1; then
+	# in a mount namespace of its own: nothing stays mounted if it is killed
+	if ! unshare --mount --propagation private -- "$top/scripts/lab-host/build" "$suite" "$folder.new" > "$log" 2>&1; then
 		tail -30 "$log" >&2
-		rm -rf "$folder.new"
+		rm -rf --one-file-system "$folder.new"
 		die "the lab's $suite host could not be built; the whole log: $log"
 	fi
 	sync -f "$folder.new"
@@ -62,7 +66,8 @@ provide_host() {
 	[ "$lab_provided" != "$suite" ] || return 0
 	folder=$(host_folder "$suite")
 	mkdir -p "$lab_folder"
-	exec {lab_lock}> "$folder.lock"
+	exec {lab_lock}>> "$folder.lock"
+	touch "$folder.lock" # when it was used last
 	flock --shared "$lab_lock"
 	if ! host_is_whole "$folder"; then
 		flock "$lab_lock"

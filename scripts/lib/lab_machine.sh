@@ -73,9 +73,19 @@ provide_images_disk() {
 	images_disk=$lab_folder/images-$(sha256sum < "$guest_cache/images/default/manifest.json" | cut -c1-12).ext4
 	mkdir -p "$lab_folder"
 	if [ ! -e "$images_disk" ]; then
-		rm -f "$lab_folder"/images-*.ext4
+		rm -rf "$lab_folder"/images-*.ext4 "$lab_folder"/images-*.digests
 		data_disk "$guest_cache/images" "$images_disk.$$"
 		mv "$images_disk.$$" "$images_disk"
+	fi
+}
+
+# keep_digests: bmvm hashes each file of an image once, and knows a file by its identity, which is the same
+# in every lab with this disk; under emulation that hashing costs as much as a small boot.
+keep_digests() {
+	local folder=${images_disk:-none}.digests
+	if [ -n "${images_disk:-}" ] && [ ! -d "$folder" ] && [ -d "$run/share/digests" ]; then
+		cp -a "$run/share/digests" "$folder.$$"
+		mv -T "$folder.$$" "$folder" 2> /dev/null || rm -rf "$folder.$$"
 	fi
 }
 
@@ -89,6 +99,7 @@ make_job_disk() {
 	for file in "${copies[@]}"; do
 		cp -a "$file" "$folder/in/"
 	done
+	[ ! -d "${images_disk:-none}.digests" ] || cp -a "$images_disk.digests" "$folder/digests"
 	[ -z "$interactive" ] || touch "$folder/interactive"
 	echo "$timeout" > "$folder/timeout"
 	{

@@ -95,7 +95,7 @@ test_check() {
 	holds out '.[] | select(.id == "image") | .status == "ok"'
 }
 
-limit_test_nested_run=280
+limit_test_nested_run=400
 test_nested_run() {
 	nested -- uname -r
 	same "$code" 0
