@@ -265,7 +265,8 @@ static int login_until(struct login *l, int fd, struct error *err)
 		if (r <= 0)
 			return r;
 		/* a try that time cut short says less than the refusal before it */
-		if (err->code == ETIMEDOUT && before.code == EACCES)
+		if (err->code == ETIMEDOUT &&
+		    (before.code == EACCES || before.code == EKEYREJECTED))
 			*err = before;
 		if (r == RETRY_HOST_KEY)
 			l->deadline_ns =

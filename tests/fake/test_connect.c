@@ -105,7 +105,7 @@ Test(connect, another_host_key_is_refused)
 
 	cr_assert(keypair_generate("other", &other, &err) == 0);
 	login.host_key = other.public_line;
-	login.ssh_s = 2;
+	login.ssh_s = 8;
 	cr_assert_eq(guest_connect(&login, NULL, NULL, &g, &err), -EKEYREJECTED, "%s", err.msg);
 	cr_assert(strstr(err.msg, "another host key") != NULL, "%s", err.msg);
 	cr_assert_null(g);

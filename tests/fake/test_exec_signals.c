@@ -160,11 +160,18 @@ Test(exec_signals, a_blocked_stdout_stops_neither_signals_nor_watches)
 
 	cr_assert(pipe2(out, O_CLOEXEC) == 0);
 	set_alarm(&alarm, 1);
-	cmd.argv = ARGV((char *)"yes");
+	cmd.argv = ARGV((char *)"yes", (char *)"it is the blocked one");
 	cmd.stdout_fd = out[1];
 	cr_assert_eq(guest_run(guest, &cmd, &res, &alarm.set, NULL), -ECANCELED);
 	cr_assert_lt(clock_seconds_since(start), 20.0);
-	cr_assert_str_eq(run_ok(SH("pgrep -x yes || echo gone"), "").out, "gone\n");
+	cr_assert_str_eq(run_ok(SH("for i in $(seq 100); do\n"
+				   "  pgrep -f '^yes it is the blocked one' || break\n"
+				   "  sleep 0.1\n"
+				   "done > /dev/null\n"
+				   "pgrep -f '^yes it is the blocked one' || echo gone"),
+				"")
+				 .out,
+			 "gone\n");
 }
 
 Test(exec_signals, a_blocked_stdout_does_not_stop_stdin)

@@ -94,10 +94,19 @@ Test(exec_terminal, a_terminal_has_type_and_size_and_shows_no_marker)
 Test(exec_terminal, keys_typed_on_a_terminal_reach_the_command)
 {
 	char screen[4096];
-	struct guest_result res = on_terminal(SH("read x; echo got $x; sleep 100"), "word\r\003",
-					      screen, sizeof(screen));
+	struct guest_result res =
+		on_terminal(SH("read x; echo got $x; exit 3"), "word\r", screen, sizeof(screen));
 
 	cr_assert(strstr(screen, "got word\r\n") != NULL, "%s", screen);
+	cr_assert_eq(res.exit_code, 3);
+}
+
+/* Typed alone: a terminal forgets at Ctrl-C what was typed before and not yet read. */
+Test(exec_terminal, ctrl_c_on_a_terminal_interrupts_the_command)
+{
+	char screen[4096];
+	struct guest_result res = on_terminal(SH("sleep 100"), "\003", screen, sizeof(screen));
+
 	cr_assert_eq(res.signal, SIGINT);
 }
 
