@@ -202,23 +202,75 @@ struct json_object *json_new_array(void)
 	return o;
 }
 
+/* One code point of valid UTF-8. Return: its bytes. */
+static size_t decode(const unsigned char *p, uint32_t *ret)
+{
+	size_t n = p[0] < 0x80 ? 1 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
+	static const unsigned char mask[] = { 0, 0x7f, 0x1f, 0x0f, 0x07 };
+
+	*ret = p[0] & mask[n];
+	for (size_t i = 1; i < n; i++)
+		*ret = *ret << 6 | (p[i] & 0x3f);
+	return n;
+}
+
+/*
+ * The same JSON with \u escapes for what is not ASCII, which can only stand in strings: the strict
+ * json-c 0.18 takes every such byte for a control character. Return: owned; NULL without memory.
+ */
+static char *ascii_copy(const char *text, size_t len, size_t *ret_len)
+{
+	char *copy = malloc(len * 6 + 1), *out = copy;
+	uint32_t code;
+
+	for (size_t i = 0; copy != NULL && i < len;) {
+		i += decode((const unsigned char *)text + i, &code);
+		if (code < 0x80)
+			*out++ = (char)code;
+		else if (code < 0x10000)
+			out += sprintf(out, "\\u%04x", code);
+		else
+			out += sprintf(out, "\\u%04x\\u%04x", 0xd800 + ((code - 0x10000) >> 10),
+				       0xdc00 + (code & 0x3ff));
+	}
+	if (copy != NULL)
+		*ret_len = (size_t)(out - copy);
+	return copy;
+}
+
+/* Where the byte @at of ascii_copy() stands in the text itself. */
+static size_t original_offset(const char *text, size_t len, size_t at)
+{
+	size_t i = 0;
+	uint32_t code;
+
+	for (size_t out = 0; i < len && out < at;) {
+		i += decode((const unsigned char *)text + i, &code);
+		out += code < 0x80 ? 1 : code < 0x10000 ? 6 : 12;
+	}
+	return i;
+}
+
 int json_parse(const char *text, size_t len, struct json_object **ret, struct error *err)
 {
 	/* json-c would stop at a NUL, content, and takes overlong UTF-8 */
 	size_t end = utf8_valid_length(text, strnlen(text, len));
+	AUTO_FREE char *ascii = NULL;
+	size_t ascii_len = 0;
 	enum json_tokener_error why;
 	struct json_tokener *tok;
 	struct json_object *o;
 
 	if (end < len)
 		return error_set(err, EINVAL, "not JSON: no UTF-8 text at byte %zu", end);
-	tok = len < INT32_MAX ? json_tokener_new() : NULL;
+	ascii = len < INT32_MAX / 6 ? ascii_copy(text, len, &ascii_len) : NULL;
+	tok = ascii != NULL ? json_tokener_new() : NULL;
 	if (tok == NULL)
 		return error_set(err, ENOMEM, "JSON text too large");
 	json_tokener_set_flags(tok, JSON_TOKENER_STRICT);
-	o = json_tokener_parse_ex(tok, text, (int)len);
+	o = json_tokener_parse_ex(tok, ascii, (int)ascii_len);
 	why = json_tokener_get_error(tok);
-	end = json_tokener_get_parse_end(tok);
+	end = original_offset(text, len, json_tokener_get_parse_end(tok));
 	if (why == json_tokener_continue) { /* a bare number ends only with the text */
 		o = json_tokener_parse_ex(tok, "", 1);
 		why = json_tokener_get_error(tok);
