@@ -293,9 +293,12 @@ static int undo_ourselves(struct run *r, struct error *err)
 	int ret;
 
 	front_wait_guardian(&r->front, deadline_in_s(20));
+	if (vmdir_was_removed(&r->vd) && r->front.destroyed)
+		return 0; /* whoever asked for that was told how it went */
 	if (vmdir_was_removed(&r->vd))
-		return 0; /* it had cleaned up before, and whoever asked for that was told how it
-			     went */
+		return error_set(err, ECONNRESET,
+				 "the VM's guardian process cleaned up and ended without saying "
+				 "what it found; the receipt has it");
 	log_warning("the VM's guardian process died; undoing from its journal");
 	ret = undo_all(&r->host, &r->vd, false, err);
 	if (ret == 0)
