@@ -202,29 +202,18 @@ struct json_object *json_new_array(void)
 	return o;
 }
 
-/* One code point of valid UTF-8. Return: its bytes. */
-static size_t decode(const unsigned char *p, uint32_t *ret)
-{
-	size_t n = p[0] < 0x80 ? 1 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
-	static const unsigned char mask[] = { 0, 0x7f, 0x1f, 0x0f, 0x07 };
-
-	*ret = p[0] & mask[n];
-	for (size_t i = 1; i < n; i++)
-		*ret = *ret << 6 | (p[i] & 0x3f);
-	return n;
-}
-
 /*
  * The same JSON with \u escapes for what is not ASCII, which can only stand in strings: the strict
  * json-c 0.18 takes every such byte for a control character. Return: owned; NULL without memory.
  */
 static char *ascii_copy(const char *text, size_t len, size_t *ret_len)
 {
-	char *copy = malloc(len * 6 + 1), *out = copy;
+	/* two bytes or four become six or twelve */
+	char *copy = malloc(len * 3 + 1), *out = copy;
 	uint32_t code;
 
 	for (size_t i = 0; copy != NULL && i < len;) {
-		i += decode((const unsigned char *)text + i, &code);
+		i += utf8_decode(text + i, &code);
 		if (code < 0x80)
 			*out++ = (char)code;
 		else if (code < 0x10000)
@@ -245,7 +234,7 @@ static size_t original_offset(const char *text, size_t len, size_t at)
 	uint32_t code;
 
 	for (size_t out = 0; i < len && out < at;) {
-		i += decode((const unsigned char *)text + i, &code);
+		i += utf8_decode(text + i, &code);
 		out += code < 0x80 ? 1 : code < 0x10000 ? 6 : 12;
 	}
 	return i;
@@ -263,7 +252,7 @@ int json_parse(const char *text, size_t len, struct json_object **ret, struct er
 
 	if (end < len)
 		return error_set(err, EINVAL, "not JSON: no UTF-8 text at byte %zu", end);
-	ascii = len < INT32_MAX / 6 ? ascii_copy(text, len, &ascii_len) : NULL;
+	ascii = len < INT32_MAX / 3 ? ascii_copy(text, len, &ascii_len) : NULL;
 	tok = ascii != NULL ? json_tokener_new() : NULL;
 	if (tok == NULL)
 		return error_set(err, ENOMEM, "JSON text too large");

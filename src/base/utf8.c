@@ -46,6 +46,18 @@ size_t utf8_valid_length(const char *text, size_t len)
 	return pos;
 }
 
+size_t utf8_decode(const char *text, uint32_t *ret)
+{
+	static const unsigned char mask[] = { 0, 0x7f, 0x1f, 0x0f, 0x07 };
+	const unsigned char *s = (const unsigned char *)text;
+	size_t n = s[0] < 0x80 ? 1 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
+
+	*ret = s[0] & mask[n];
+	for (size_t i = 1; i < n; i++)
+		*ret = *ret << 6 | (s[i] & 0x3f);
+	return n;
+}
+
 size_t utf8_encode(uint32_t code, char *buf)
 {
 	unsigned char *out = (unsigned char *)buf;

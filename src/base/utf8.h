@@ -11,6 +11,14 @@
 /** utf8_valid_length() - How many of @len bytes, from the start, are valid UTF-8. */
 size_t utf8_valid_length(const char *text, size_t len);
 
+/**
+ * utf8_decode() - Read one code point
+ * @text: valid UTF-8, see utf8_valid_length()
+ *
+ * Return: bytes read, 1 to 4.
+ */
+size_t utf8_decode(const char *text, uint32_t *ret);
+
 #define UTF8_MAX 4
 
 /**
