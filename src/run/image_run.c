@@ -108,6 +108,15 @@ static int run_logged(struct run *r, char *const *argv, const char *what, struct
 			 r->result.exit_code);
 }
 
+/* What follows in @argv is run as root. */
+static void begin_as_root(struct strv *argv)
+{
+	strv_add(argv, "sh");
+	strv_add(argv, "-c");
+	strv_add(argv, as_root);
+	strv_add(argv, "bmvm");
+}
+
 static int install(struct run *r, struct error *err)
 {
 	const struct strv *packages = job_of(r)->what->packages;
@@ -115,10 +124,7 @@ static int install(struct run *r, struct error *err)
 
 	if (packages == NULL || packages->n == 0)
 		return 0;
-	strv_add(&argv, "sh");
-	strv_add(&argv, "-c");
-	strv_add(&argv, as_root);
-	strv_add(&argv, "bmvm");
+	begin_as_root(&argv);
 	strv_add(&argv, "sh");
 	strv_add(&argv, "-c");
 	strv_add(&argv, install_packages);
@@ -147,10 +153,7 @@ static int run_script(struct run *r, struct error *err)
 	ret = guest_write_file(r->guest, &file, deadline_in_s(FETCH_SECONDS), &ws, err);
 	if (ret < 0)
 		return ret;
-	strv_add(&argv, "sh");
-	strv_add(&argv, "-c");
-	strv_add(&argv, as_root);
-	strv_add(&argv, "bmvm");
+	begin_as_root(&argv);
 	/* a script without #! is one for sh, as a shell would have it */
 	if (strncmp(text, "#!", 2) != 0)
 		strv_add(&argv, "sh");
@@ -201,10 +204,7 @@ static int fetch(struct run *r, const char *what, char *ret_path, struct error *
 	AUTO_CLOSE int fd = -1;
 	int ret;
 
-	strv_add(&argv, "sh");
-	strv_add(&argv, "-c");
-	strv_add(&argv, as_root);
-	strv_add(&argv, "bmvm");
+	begin_as_root(&argv);
 	strv_add(&argv, "sh");
 	strv_add(&argv, "-c");
 	strv_add(&argv, boot_file);

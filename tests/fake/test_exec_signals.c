@@ -223,6 +223,16 @@ static pid_t session_pid(void)
 	return (pid_t)atoi(run_ok(SH("echo $PPID"), "").out);
 }
 
+static pid_t freeze_guest(void)
+{
+	pid_t pid;
+
+	be_patient_for(2);
+	pid = session_pid();
+	cr_assert(pid > 1 && kill(pid, SIGSTOP) == 0);
+	return pid;
+}
+
 Test(exec_signals, a_frozen_guest_is_unresponsive)
 {
 	struct guest_command cmd = GUEST_COMMAND_INIT;
@@ -231,9 +241,7 @@ Test(exec_signals, a_frozen_guest_is_unresponsive)
 	uint64_t start;
 	pid_t pid;
 
-	be_patient_for(2);
-	pid = session_pid();
-	cr_assert(pid > 1 && kill(pid, SIGSTOP) == 0);
+	pid = freeze_guest();
 	start = clock_now_ns();
 	cmd.argv = ARGV((char *)"true");
 	cr_assert_eq(guest_run(guest, &cmd, &res, NULL, &err), -ETIMEDOUT);
@@ -250,9 +258,7 @@ Test(exec_signals, a_guest_that_freezes_during_a_copy_is_unresponsive)
 	uint64_t start;
 	pid_t pid;
 
-	be_patient_for(2);
-	pid = session_pid();
-	cr_assert(pid > 1 && kill(pid, SIGSTOP) == 0);
+	pid = freeze_guest();
 	start = clock_now_ns();
 	cr_assert_eq(guest_copy_in(guest, "/etc/passwd", sshd_path(&server, "copy"), DEADLINE_NEVER,
 				   NULL, &err),
