@@ -19,8 +19,7 @@ int qmp_message_parse(struct json_tokener *tokener, const char *line, size_t len
 		return qmp_error_set(err, EPROTO, "the peer sent a line of %zu bytes", len);
 
 	json_tokener_reset(tokener);
-	/* not STRICT: json-c 0.18 then takes every byte of non-ASCII text for a control character
-	 */
+	/* not STRICT: json-c 0.18 then refuses all text that is not ASCII */
 	json_tokener_set_flags(tokener, JSON_TOKENER_VALIDATE_UTF8);
 
 	QMP_AUTO_JSON struct json_object *json = json_tokener_parse_ex(tokener, line, (int)len);

@@ -85,6 +85,16 @@ static bool name_taken(const struct host *host, const char *name)
 	       faccessat(host->data_fd, path, F_OK, 0) == 0;
 }
 
+int vmdir_check_free(const struct host *host, const char *name, struct error *err)
+{
+	int r;
+
+	if (!name_taken(host, name))
+		return 0;
+	r = error_set(err, EEXIST, "a VM named %s exists already", name);
+	return error_hint(err, r, "choose another --name, or end it: bmvm destroy %s", name);
+}
+
 static int make_up_name(const struct host *host, char *buf, size_t size, struct error *err)
 {
 	static const char alphabet[] = "abcdefghijkmnpqrstuvwxyz23456789";
@@ -117,12 +127,9 @@ static int create_locked(const struct host *host, const char *name, struct vmdir
 			return r;
 		name = made_up;
 	}
-	if (name_taken(host, name)) {
-		r = error_set(err, EEXIST, "a VM named %s exists already", name);
-		return error_hint(err, r, "choose another --name, or end it: bmvm destroy %s",
-				  name);
-	}
-	r = fill(host, name, vd, err);
+	r = vmdir_check_free(host, name, err);
+	if (r == 0)
+		r = fill(host, name, vd, err);
 	if (r == 0)
 		r = make_run_folder(host, vd, err);
 	if (r == 0)

@@ -61,6 +61,9 @@ int host_lock(const struct host *host, struct error *err);
  */
 int vmdir_create(const struct host *host, const char *name, struct vmdir *ret, struct error *err);
 
+/** vmdir_check_free() - Whether no VM has this name. Return: 0; -EEXIST with a hint. */
+int vmdir_check_free(const struct host *host, const char *name, struct error *err);
+
 /**
  * vmdir_open() - Open a VM that is there
  * @name: its name, or an unambiguous beginning of it

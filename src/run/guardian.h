@@ -14,12 +14,13 @@
  *     stage             {"name","seconds"}: to be kept for the receipt, no answer
  *     note              {"key":..., "value":...}: a member of the receipt, no answer
  *     serial            {"lines"}: the last lines of the guest's serial port
- *     outcome           {"outcome","exit_code","message"}: how the run went; no answer
- *     stop              {"powerdown"}: end the guest, asking it first or not (one that never came
- * up cannot answer) undo              what the journal says finish            verification and
- * receipt; {"clean","differences":[],"receipt"}; then it ends preserve          write the receipt,
- * stay behind with the VM until `bmvm destroy` guardian -> front   {"id":N,"ok":true,...} or
- * {"id":N,"ok":false,"code","error","hint"}
+ *     stop              {"powerdown"}: end the guest; ask it first, if it ever came up
+ *     undo              what the journal says
+ *     finish            verification and receipt, then it ends; {"clean","differences":[]}, and
+ *                       "receipt_error" if the receipt could not be written
+ *     preserve          write the receipt, stay behind with the VM until `bmvm destroy`
+ *
+ *   guardian -> front   {"id":N,"ok":true,...} or {"id":N,"ok":false,"code","error","hint"}
  *                       {"event":"gone","text","serial"}: the VM ended or is ending by itself
  *                       {"event":"destroy"}: somebody asked for its end
  *

@@ -48,14 +48,9 @@ static int fit_to_host(struct run *r, struct error *err)
 /* vmdir_create() says the same later, should another run take the name meanwhile. */
 static int check_name(const struct run *r, struct error *err)
 {
-	AUTO_STRV struct strv names = STRV_INIT;
-	const char *name = r->o->name;
-	int ret = name == NULL ? 0 : vmdir_list(&r->host, &names, err);
+	int ret = r->o->name == NULL ? 0 : vmdir_check_free(&r->host, r->o->name, err);
 
-	if (ret < 0 || name == NULL || !strv_contains(&names, name))
-		return ret;
-	ret = error_set(err, EEXIST, "--name: a VM named %s exists already", name);
-	return error_hint(err, ret, "choose another --name, or end it: bmvm destroy %s", name);
+	return ret < 0 ? error_prefix(err, ret, "--name") : 0;
 }
 
 static int load_keys(struct run *r, struct error *err)
