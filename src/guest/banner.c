@@ -14,10 +14,10 @@
 #include "base/error.h"
 #include "guest/wait.h"
 
-#define SLOTS           2
+#define SLOTS           4
 #define RETRY_MS        100
-#define INTERVAL_MIN_NS NS_PER_S
-#define INTERVAL_MAX_NS (10 * NS_PER_S)
+#define INTERVAL_MIN_NS (NS_PER_S / 2)
+#define INTERVAL_MAX_NS (5 * NS_PER_S)
 
 struct attempt {
 	int fd;
@@ -69,7 +69,7 @@ static int start_attempt(struct race *race, struct error *err)
 {
 	struct attempt *a = pick_slot(race);
 	uint64_t now = clock_now_ns();
-	uint64_t interval = (now - race->start_ns) / 10;
+	uint64_t interval = (now - race->start_ns) / 20;
 
 	close_fd(&a->fd);
 	a->fd = open_socket(race->port, err);
