@@ -81,6 +81,43 @@ int ledger_release(const struct host *host, const char *key, const char *vm, str
 	return save_less(host, ledger, err);
 }
 
+/* An "original" is a setting of the host, which only its journal can give back. */
+static bool let_go(struct json_object *entry, const char *vm)
+{
+	struct json_object *holders = member_object(entry, "holders");
+
+	if (json_object_object_get_ex(entry, "original", NULL) ||
+	    !json_object_object_get_ex(holders, vm, NULL))
+		return false;
+	json_object_object_del(holders, vm);
+	return true;
+}
+
+int ledger_release_lost(const struct host *host, const char *vm, struct error *err)
+{
+	AUTO_CLOSE int lock = host_lock(host, err);
+	AUTO_JSON struct json_object *ledger = NULL;
+	struct json_object *entries;
+	struct json_object_iterator it, end;
+	bool changed = false;
+
+	if (lock < 0)
+		return lock;
+	ledger = load(host);
+	entries = member_object(ledger, "entries");
+	end = json_object_iter_end(entries);
+	for (it = json_object_iter_begin(entries); !json_object_iter_equal(&it, &end);) {
+		const char *key = json_object_iter_peek_name(&it);
+		struct json_object *entry = json_object_iter_peek_value(&it);
+
+		json_object_iter_next(&it);
+		changed = let_go(entry, vm) || changed;
+		if (json_object_object_length(member_object(entry, "holders")) == 0)
+			json_object_object_del(entries, key);
+	}
+	return changed ? save_less(host, ledger, err) : 0;
+}
+
 int ledger_held(const struct host *host, const char *key, const char *except, uint64_t *ret,
 		struct error *err)
 {

@@ -36,6 +36,13 @@ int ledger_hold(const struct host *host, const char *key, const char *vm, uint64
 int ledger_release(const struct host *host, const char *key, const char *vm, struct error *err);
 
 /**
+ * ledger_release_lost() - Let go of all amounts of a VM whose journal is lost
+ *
+ * For a VM of which nothing lives. Return: 0, also when it holds nothing; -errno.
+ */
+int ledger_release_lost(const struct host *host, const char *vm, struct error *err);
+
+/**
  * ledger_held() - What the VMs hold together
  * @except: a VM that is not counted, or NULL
  * @ret:    sum of the amounts

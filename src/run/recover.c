@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "host/ledger.h"
 #include "image/draft.h"
 #include "run/undo.h"
 
@@ -35,6 +36,8 @@ int recover_vm(const struct host *host, struct vmdir *vd, bool drop, struct erro
 
 	if (r == 0 && !keep)
 		r = remove_data(host, vd, err);
+	if (r == 0 && !keep)
+		r = ledger_release_lost(host, vd->name, err);
 	/* a kept VM keeps its run folder too: the journal still names the data folder */
 	if (r == 0 && !keep)
 		r = vmdir_remove(host, vd, err);

@@ -185,6 +185,24 @@ Test(ledger, sums_holders_and_forgets_them)
 	cr_expect(sum == 5);
 }
 
+Test(ledger, lets_go_of_all_a_lost_vm_held)
+{
+	uint64_t sum;
+
+	cr_assert(ledger_hold(&t.host, "memory", "lost", 5, NULL) == 0);
+	cr_assert(ledger_hold(&t.host, "cpu:1", "lost", 1, NULL) == 0);
+	cr_assert(ledger_hold(&t.host, "cpu:2", "lost", 1, NULL) == 0);
+	cr_assert(ledger_hold(&t.host, "memory", "other", 8, NULL) == 0);
+	cr_assert(ledger_release_lost(&t.host, "lost", NULL) == 0);
+	cr_assert(ledger_release_lost(&t.host, "lost", NULL) == 0);
+	cr_assert(ledger_held(&t.host, "memory", NULL, &sum, NULL) == 0);
+	cr_expect(sum == 8);
+	cr_assert(ledger_held(&t.host, "cpu:1", NULL, &sum, NULL) == 0);
+	cr_expect(sum == 0);
+	cr_assert(ledger_held(&t.host, "cpu:2", NULL, &sum, NULL) == 0);
+	cr_expect(sum == 0);
+}
+
 /* A file system in the place of the run folder that has room for @inodes, its own one included. */
 static void mount_small(unsigned int inodes)
 {

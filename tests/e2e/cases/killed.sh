@@ -47,6 +47,22 @@ test_guardian_while_the_command_runs() {
 	no_vm_left
 }
 
+# As after a guardian that had undone everything and died before it could say what it found.
+test_guardian_that_ends_without_a_word() {
+	local guardian
+	start_vm --name silent -- sleep 300
+	in_command
+	guardian=$(guardian_of)
+	kill -STOP "$guardian"
+	rm -r /run/bmvm/vms/silent
+	kill -KILL "$guardian"
+	ended $front
+	same $code 125
+	has err 'without saying what it found'
+	"$BMVM" recover
+	no_vm_left
+}
+
 test_qemu_while_the_command_runs() {
 	start_vm --receipt receipt.json -- sleep 300
 	in_command
