@@ -52,12 +52,13 @@ build() {
 # Each set is what one job needs, by Debian's package names.
 packages_of() {
 	case $1 in
-	build) echo gcc libc6-dev cmake ninja-build pkg-config libjson-c-dev libssh-dev libssl-dev ;;
+	build) echo gcc libc6-dev cmake ninja-build pkg-config libjson-c-dev libssh-dev libkmod-dev libssl-dev ;;
 	run) echo qemu-system-x86 qemu-utils ovmf ;;
 	image) echo mmdebstrap debian-archive-keyring mtools dosfstools fdisk e2fsprogs uidmap zstd ;;
 	test) echo libcriterion-dev clang libclang-rt-dev procps util-linux bsdutils openssh-server ;;
 	lint) echo clang-tidy clang-format shellcheck git ;;
 	e2e) echo iproute2 openssh-client jq ;;
+	lab) echo util-linux e2fsprogs ;;
 	esac
 }
 

@@ -7,6 +7,7 @@
 #define BMVM_BASE_WATCH_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct error;
 
@@ -30,5 +31,14 @@ struct watchset {
 };
 
 #define WATCH_MAX 6
+
+/**
+ * watch_serve() - Wait for one of them and let it act
+ * @ws:          NULL: only waits
+ * @deadline_ns: absolute; 0: does not wait
+ *
+ * Return: 0 something acted, or the deadline passed; what a watch returned; errno of poll(2).
+ */
+int watch_serve(const struct watchset *ws, uint64_t deadline_ns, struct error *err);
 
 #endif

@@ -22,7 +22,7 @@ struct command {
 static const struct command commands[] = {
 	{ "run", "run a command in a throw-away VM", cmd_run },
 	{ "check", "is this host ready? every check with its fix", cmd_check },
-	{ "gpus", "the GPUs that could be passed to a VM", cmd_unavailable },
+	{ "gpus", "the GPUs that could be passed to a VM", cmd_gpus },
 	{ "ps", "live and preserved VMs", cmd_ps },
 	{ "ssh", "log in to a VM, or run a command in it", cmd_ssh },
 	{ "console", "attach to a VM's serial console", cmd_console },

@@ -14,6 +14,7 @@ int cmd_ssh(int argc, char **argv);
 int cmd_console(int argc, char **argv);
 int cmd_logs(int argc, char **argv);
 int cmd_destroy(int argc, char **argv);
+int cmd_gpus(int argc, char **argv);
 int cmd_recover(int argc, char **argv);
 
 /** cmd_unavailable() - Answers for commands that are not built yet. */

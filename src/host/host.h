@@ -36,6 +36,7 @@ struct host {
 	int dev_fd;
 	int run_fd;
 	int data_fd;
+	const struct sysfs_kernel *kernel;
 	char *run_dir;
 	char *data_dir;
 	char *images_dir;

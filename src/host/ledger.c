@@ -53,6 +53,45 @@ int ledger_hold(const struct host *host, const char *key, const char *vm, uint64
 	return json_save_at(host->run_fd, LEDGER_NAME, ledger, 0600, err);
 }
 
+int ledger_share(const struct host *host, const char *key, const char *vm,
+		 struct json_object *original, struct error *err)
+{
+	AUTO_JSON struct json_object *kept = original;
+	AUTO_CLOSE int lock = host_lock(host, err);
+	AUTO_JSON struct json_object *ledger = NULL;
+	struct json_object *entry;
+
+	if (lock < 0)
+		return lock;
+	ledger = load(host);
+	if (json_object_object_length(holders_of(ledger, key)) == 0) {
+		entry = member_object(member_object(ledger, "entries"), key);
+		json_add(entry, "original", json_object_get(kept));
+	}
+	json_add_u64(holders_of(ledger, key), vm, 1);
+	return json_save_at(host->run_fd, LEDGER_NAME, ledger, 0600, err);
+}
+
+int ledger_original(const struct host *host, const char *key, const char *vm,
+		    struct json_object **ret, size_t *others, struct error *err)
+{
+	AUTO_CLOSE int lock = host_lock(host, err);
+	AUTO_JSON struct json_object *ledger = NULL;
+	struct json_object *holders, *original = NULL;
+
+	if (lock < 0)
+		return lock;
+	ledger = load(host);
+	holders = holders_of(ledger, key);
+	(void)json_object_object_get_ex(member_object(member_object(ledger, "entries"), key),
+					"original", &original);
+	*others = (size_t)json_object_object_length(holders);
+	if (json_object_object_get_ex(holders, vm, NULL))
+		(*others)--;
+	*ret = json_object_get(original);
+	return 0;
+}
+
 /* Giving back must not fail for want of space: what is left of the ledger fits where it was. */
 static int save_less(const struct host *host, struct json_object *ledger, struct error *err)
 {

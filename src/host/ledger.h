@@ -2,7 +2,7 @@
 /*
  * The host ledger: things that several VMs share, and who holds how much of them.
  *
- * One file, run_dir/ledger.json: {"boot": ID, "entries": {KEY: {"original": N, "holders": {VM:
+ * One file, run_dir/ledger.json: {"boot": ID, "entries": {KEY: {"original": {}, "holders": {VM:
  * N}}}}. It is read and replaced under the host lock. A ledger of an earlier boot counts as empty,
  * and so does a broken one.
  * The holder journals {"op":"ledger","key":KEY} before it calls ledger_hold().
@@ -10,6 +10,8 @@
 #ifndef BMVM_HOST_LEDGER_H
 #define BMVM_HOST_LEDGER_H
 
+#include <json-c/json.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "host/host.h"
@@ -20,6 +22,10 @@ struct error;
 #define LEDGER_MEMORY "memory"
 /* A host CPU that a VM's vCPU is pinned to; the CPU's number follows. "original" is unused. */
 #define LEDGER_CPU "cpu:"
+/* VFs that were made on a PF, whose address follows; "original" is what undoing it needs. */
+#define LEDGER_VFS "vfs:"
+/* A kernel module that was loaded, whose name follows; "original" is unused. */
+#define LEDGER_MODULE "module:"
 
 /**
  * ledger_hold() - Write down that a VM holds part of a shared thing
@@ -31,6 +37,25 @@ struct error;
  */
 int ledger_hold(const struct host *host, const char *key, const char *vm, uint64_t amount,
 		struct error *err);
+
+/**
+ * ledger_share() - Hold a shared thing, and with the first holder its original state
+ * @original: kept if nobody holds it yet, else dropped; taken in any case
+ *
+ * Return: 0; -errno.
+ */
+int ledger_share(const struct host *host, const char *key, const char *vm,
+		 struct json_object *original, struct error *err);
+
+/**
+ * ledger_original() - The state a shared thing had before the first holder
+ * @ret:    owned by the caller; NULL when nobody holds it
+ * @others: how many VMs but @vm hold it
+ *
+ * Return: 0 or -errno.
+ */
+int ledger_original(const struct host *host, const char *key, const char *vm,
+		    struct json_object **ret, size_t *others, struct error *err);
 
 /** ledger_release() - Let go, on a full file system too; not holding is success. 0 or -errno. */
 int ledger_release(const struct host *host, const char *key, const char *vm, struct error *err);

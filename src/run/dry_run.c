@@ -10,6 +10,8 @@
 #include "run/pipeline.h"
 #include "vm/args.h"
 
+#define TEXT_SIZE 512
+
 /*
  * The plan with stand-ins for what only exists in a real run: descriptors are numbers from 3 on, as
  * QEMU would inherit them.
@@ -72,6 +74,28 @@ static int arguments(struct run *r, struct strv *ret, struct error *err)
 	return e;
 }
 
+/* What the guardian would do for one request, in words. */
+static const char *device_request_text(const struct device_request *q, char *ret, size_t size)
+{
+	AUTO_FREE char *members = strv_join(&q->members, ", ");
+
+	switch (q->way) {
+	case DEVICE_WHOLE:
+		(void)snprintf(ret, size, "%s to vfio-pci", members != NULL ? members : q->address);
+		break;
+	case DEVICE_VFS:
+		(void)snprintf(ret, size, "%u of the VFs of %s (%u would be made if it has none)",
+			       q->count, q->address, q->create);
+		break;
+	case DEVICE_MDEV:
+	case DEVICE_VENDOR_VGPU:
+		(void)snprintf(ret, size, "%u vGPU of type %s on %s", q->count, q->type,
+			       q->address);
+		break;
+	}
+	return ret;
+}
+
 static void print_text(const struct run *r, const struct strv *argv)
 {
 	(void)printf("image       %s\n", r->image.chain[0].path);
@@ -80,6 +104,12 @@ static void print_text(const struct run *r, const struct strv *argv)
 	(void)printf("vcpus       %u\nmemory      %llu bytes\ndisk        %llu bytes\n",
 		     r->o->cfg.vcpus, (unsigned long long)r->o->cfg.memory,
 		     (unsigned long long)r->spec.disk_size);
+	for (size_t i = 0; i < r->devices.n; i++) {
+		char text[TEXT_SIZE];
+
+		(void)printf("would take  %s\n",
+			     device_request_text(&r->devices.v[i], text, sizeof(text)));
+	}
 	(void)printf("would make  %s/vms/NAME, %s/vms/NAME\n", r->host.run_dir, r->host.data_dir);
 	for (size_t i = 0; i < argv->n; i++)
 		(void)printf("%s%s\n", i == 0 ? "would run   " : "            ", argv->v[i]);
@@ -88,13 +118,21 @@ static void print_text(const struct run *r, const struct strv *argv)
 static void print_json(const struct run *r, const struct strv *argv)
 {
 	AUTO_JSON struct json_object *o = json_new_object();
-	struct json_object *list = json_new_array();
+	struct json_object *list = json_new_array(), *devices = json_new_array();
 
 	json_add_str(o, "image", r->image.chain[0].path);
 	json_add_str(o, "hypervisor", r->accel.accel == VM_ACCEL_KVM ? "kvm" : "tcg");
 	json_add_u64(o, "vcpus", r->o->cfg.vcpus);
 	json_add_u64(o, "memory", r->o->cfg.memory);
 	json_add_u64(o, "disk", r->spec.disk_size);
+	for (size_t i = 0; i < r->devices.n; i++) {
+		char text[TEXT_SIZE];
+
+		(void)json_object_array_add(
+			devices,
+			json_new_string(device_request_text(&r->devices.v[i], text, sizeof(text))));
+	}
+	json_add(o, "devices", devices);
 	for (size_t i = 0; i < argv->n; i++)
 		(void)json_object_array_add(list, json_new_string(argv->v[i]));
 	json_add(o, "qemu_arguments", list);

@@ -356,6 +356,7 @@ static void free_guardian(struct guardian *g)
 	for (size_t i = 0; i < g->n_queue; i++)
 		(void)json_object_put(g->queue[i]);
 	machine_done(&g->machine);
+	strv_done(&g->reports);
 	(void)json_object_put(g->stages);
 	(void)json_object_put(g->receipt);
 	(void)json_object_put(g->result);

@@ -9,6 +9,7 @@
  *
  *   front -> guardian   {"id":N,"do":WHAT, ...}
  *     create            VM folder, overlay, seed
+ *     assign            take the devices, all or none; {"devices":[...]}
  *     start             QEMU up to the SSH port; {"port","mounts":[{"tag","kind"}],...}
  *     reset             forget a start that failed, so that it can be asked for again
  *     stage             {"name","seconds"}: to be kept for the receipt, no answer

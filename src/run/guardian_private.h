@@ -35,6 +35,7 @@
  * @speak_ns:   when the guest's kernel must have spoken, DEADLINE_NEVER: it need not
  * @receipt:    what the receipt will say
  * @stages:     its array of stages
+ * @reports:    what the undo has given up for good
  * @result:     what do_finish() told, for clients of `destroy`
  * @stopped, @undone, @finished: how far the teardown is
  */
@@ -63,6 +64,7 @@ struct guardian {
 	bool stopped, undone, finished;
 	int undo_code;
 	char undo_message[1024];
+	struct strv reports;
 };
 
 /* guardian.c */

@@ -41,6 +41,43 @@ static int do_create(struct guardian *g, struct json_object *reply, struct error
 	return r;
 }
 
+static struct json_object *describe_devices(const struct assignment *a)
+{
+	struct json_object *list = json_new_array();
+
+	for (size_t i = 0; i < a->n; i++) {
+		const struct assigned *d = &a->v[i];
+		struct json_object *o = json_new_object();
+
+		json_add_str(o, "address", d->address[0] != '\0' ? d->address : NULL);
+		json_add_str(o, "uuid", d->uuid[0] != '\0' ? d->uuid : NULL);
+		json_add_i64(o, "iommu_group", d->group);
+		json_add_u64(o, "vendor", d->vendor);
+		json_add_u64(o, "device", d->device);
+		(void)json_object_array_add(list, o);
+	}
+	return list;
+}
+
+static int do_assign(struct guardian *g, struct json_object *reply, struct error *err)
+{
+	struct watchset watch = guardian_watchset(g);
+	const struct assignment_task task = {
+		.host = g->spec->host,
+		.vm = g->spec->vd->name,
+		.journal = &g->machine.journal,
+		.choice = g->spec->devices,
+		.watch = &watch,
+	};
+	uint64_t start = clock_now_ns();
+	int r = assignment_make(&g->machine.assignment, &task, err);
+
+	json_add_seconds(g->machine.times, "devices", clock_seconds_since(start));
+	if (r == 0)
+		json_add(reply, "devices", describe_devices(&g->machine.assignment));
+	return r;
+}
+
 static struct json_object *describe_mounts(const struct machine *m)
 {
 	struct json_object *list = json_new_array();
@@ -109,13 +146,14 @@ static int do_stop(struct guardian *g, struct json_object *reply, struct error *
 
 static int do_undo(struct guardian *g, struct json_object *reply, struct error *err)
 {
+	const struct undo_how how = { .has_leases = true, .reports = &g->reports };
 	int r;
 
 	(void)reply;
 	if (g->undone)
 		return 0;
 	machine_close(&g->machine);
-	r = undo_all(g->spec->host, g->spec->vd, false, err);
+	r = undo_all(g->spec->host, g->spec->vd, &how, err);
 	g->undone = r == 0;
 	g->undo_code = r;
 	if (r < 0)
@@ -144,24 +182,31 @@ static void write_receipt(struct guardian *g, struct json_object *differences)
 	}
 }
 
+static void add_difference(struct json_object *list, const char *what, const char *expected,
+			   const char *found)
+{
+	struct json_object *o = json_new_object();
+
+	json_add_str(o, "what", what);
+	json_add_str(o, "expected", expected);
+	json_add_str(o, "found", found);
+	(void)json_object_array_add(list, o);
+}
+
 /* Undo's own failure is a difference too, whatever the comparison saw. */
 static struct json_object *verify(struct guardian *g)
 {
 	struct json_object *list;
 	uint64_t start = clock_now_ns();
 
-	if (!g->spec->cfg->cleanup.verify_clean && g->undo_code == 0)
+	if (!g->spec->cfg->cleanup.verify_clean && g->undo_code == 0 && g->reports.n == 0)
 		return NULL;
 	list = verify_machine(&g->machine);
+	for (size_t i = 0; i < g->reports.n; i++)
+		add_difference(list, "device", "given back", g->reports.v[i]);
 	json_add_seconds(g->machine.times, "verify", clock_seconds_since(start));
-	if (g->undo_code < 0) {
-		struct json_object *o = json_new_object();
-
-		json_add_str(o, "what", "undo");
-		json_add_str(o, "expected", "done");
-		json_add_str(o, "found", g->undo_message);
-		(void)json_object_array_add(list, o);
-	}
+	if (g->undo_code < 0)
+		add_difference(list, "undo", "done", g->undo_message);
 	return list;
 }
 
@@ -208,9 +253,9 @@ static const struct request {
 	const char *name;
 	int (*serve)(struct guardian *g, struct json_object *reply, struct error *err);
 } requests[] = {
-	{ "create", do_create }, { "reset", do_reset },       { "start", do_start },
-	{ "serial", do_serial }, { "stop", do_stop },         { "undo", do_undo },
-	{ "finish", do_finish }, { "preserve", do_preserve },
+	{ "create", do_create }, { "assign", do_assign }, { "reset", do_reset },
+	{ "start", do_start },   { "serial", do_serial }, { "stop", do_stop },
+	{ "undo", do_undo },     { "finish", do_finish }, { "preserve", do_preserve },
 };
 
 static void note_stage(struct guardian *g, struct json_object *message)

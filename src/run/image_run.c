@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "guest/copy.h"
 #include "image/import.h"
+#include "run/devices.h"
 #include "run/pipeline.h"
 #include "vm/tail.h"
 
@@ -285,6 +286,7 @@ static const struct stage stages[] = {
 	{ "validate", "Validate", NULL, stage_validate, NULL, false },
 	{ "create", "Create the VM", NULL, stage_create, stage_create_undo, false },
 	{ "commit", "Make the image", NULL, NULL, stage_commit, false },
+	{ "devices", "Take the devices", stage_devices_wanted, stage_devices, NULL, false },
 	{ "start", "Start the VM", NULL, stage_start, stage_start_undo, false },
 	{ "change", "Change the image", NULL, stage_change, NULL, false },
 };

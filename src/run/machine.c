@@ -29,6 +29,7 @@ int machine_init(struct machine *m, const struct machine_spec *spec, struct erro
 		.data_fd = -1,
 		.qemu = QEMU_INIT,
 		.serial = SERIAL_INIT,
+		.assignment = ASSIGNMENT_INIT,
 		.times = json_new_object(),
 		.info = json_new_object(),
 	};
@@ -390,6 +391,7 @@ void machine_done(struct machine *m)
 	machine_close(m);
 	journal_close(&m->journal);
 	strv_done(&m->arguments);
+	assignment_done(&m->assignment);
 	(void)json_object_put(m->times);
 	(void)json_object_put(m->info);
 }

@@ -18,6 +18,7 @@
 #include "host/vmdir.h"
 #include "image/image.h"
 #include "image/seed.h"
+#include "run/assignment.h"
 #include "vm/caps.h"
 #include "vm/plan.h"
 #include "vm/qemu.h"
@@ -44,6 +45,8 @@
  * @pin:         host CPU of each vCPU, NULL: no pinning
  * @keep_disk:   the disk will be read after the VM is gone: honour the guest's flushes
  * @replaces_image: the front puts another image in the place of @image once the VM is stopped
+ * @phys_bits:   physical address bits of the host's CPU, 0: not known
+ * @devices:     what to pass to the guest
  * @facts:       members for the receipt that the front knows (command, image digest, versions)
  * @receipt:     absolute path of the receipt's second copy, or NULL
  */
@@ -62,6 +65,8 @@ struct machine_spec {
 	const unsigned int *pin;
 	bool keep_disk;
 	bool replaces_image;
+	unsigned int phys_bits;
+	const struct device_choice *devices;
 	struct json_object *facts;
 	const char *receipt;
 };
@@ -78,6 +83,7 @@ struct machine_spec {
  * @port:       of 127.0.0.1, leads to the guest's SSH port; 0 before
  * @spawned_ns: when QEMU was let go
  * @first_output_ns: when the guest first wrote to its serial port, 0: not yet
+ * @assignment: the devices the guest gets
  * @started:    QEMU was spawned
  * @stopped_image: with spec->replaces_image, what became of the image's files until the VM stopped
  */
@@ -103,6 +109,7 @@ struct machine {
 	uint64_t qemu_start;
 	uint64_t spawned_ns;
 	uint64_t first_output_ns;
+	struct assignment assignment;
 	bool started;
 	struct error stopped_image;
 };

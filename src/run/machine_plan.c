@@ -13,6 +13,9 @@
 #include "base/file.h"
 #include "run/firmware.h"
 
+/* Where QEMU looks for mediated devices. */
+#define MDEV_FOLDER "/sys/bus/mdev/devices"
+
 /* Give QEMU a descriptor; @fd is taken, and closed on our side once QEMU runs. */
 static int give(struct machine_plan *mp, int fd, int *ret_number, struct error *err)
 {
@@ -287,6 +290,39 @@ static int plan_identity(struct machine *m, struct machine_plan *mp, struct erro
 	return hold(m, lock, err);
 }
 
+static int plan_device(const struct machine *m, const struct assigned *a, struct vm_device *d,
+		       struct error *err)
+{
+	char node[32];
+	struct stat st;
+
+	*d = (struct vm_device){ .slot = a->slot, .function = a->function, .group = a->group };
+	(void)snprintf(d->host, sizeof(d->host), "%s", a->address);
+	if (a->uuid[0] != '\0')
+		(void)snprintf(d->sysfsdev, sizeof(d->sysfsdev), "%s/%s", MDEV_FOLDER, a->uuid);
+	(void)snprintf(node, sizeof(node), "vfio/%d", a->group);
+	if (fstatat(m->spec->host->dev_fd, node, &st, 0) < 0)
+		return error_errno(err, "/dev/%s of %s", node,
+				   a->address[0] != '\0' ? a->address : a->uuid);
+	d->group_rdev = st.st_rdev;
+	return 0;
+}
+
+static int plan_devices(const struct machine *m, struct machine_plan *mp, struct error *err)
+{
+	const struct assignment *a = &m->assignment;
+	struct vm_plan *p = &mp->plan;
+	int r = 0;
+
+	p->phys_bits = m->spec->phys_bits;
+	for (size_t i = 0; i < a->n && r == 0; i++) {
+		r = plan_device(m, &a->v[i], &p->devices[p->n_devices++], err);
+		for (size_t k = 0; k < PCI_N_BARS; k++)
+			p->mmio64 = vm_mmio64_add(p->mmio64, a->v[i].bars64[k]);
+	}
+	return r < 0 ? r : jail_add_devices(&mp->jail, p, err);
+}
+
 int machine_plan_fill(struct machine *m, struct machine_plan *mp, struct error *err)
 {
 	int r = plan_identity(m, mp, err);
@@ -305,6 +341,8 @@ int machine_plan_fill(struct machine *m, struct machine_plan *mp, struct error *
 		r = plan_seed(m, mp, err);
 	if (r == 0)
 		r = plan_mounts(m, mp, err);
+	if (r == 0)
+		r = plan_devices(m, mp, err);
 	return r;
 }
 

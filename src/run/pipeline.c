@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "run/devices.h"
 #include "run/pipeline.h"
 
 #include <errno.h>
@@ -29,6 +30,8 @@ void run_done(struct run *r)
 {
 	guest_close(r->guest);
 	(void)json_object_put(r->mounts);
+	(void)json_object_put(r->assigned);
+	device_choice_done(&r->devices);
 	(void)json_object_put(r->spec.facts);
 	keypair_done(&r->client);
 	keypair_done(&r->guest_host);
@@ -102,6 +105,8 @@ static void fill_spec(struct run *r)
 	r->spec.pin = cfg->cpu_pinning != CPU_PINNING_NONE ? cfg->pin_cpus : NULL;
 	r->spec.keep_disk = r->keep_disk || cfg->cleanup.mode != CLEANUP_DESTROY;
 	r->spec.replaces_image = r->replaces_image;
+	r->spec.devices = &r->devices;
+	r->spec.phys_bits = r->facts.phys_bits;
 	r->spec.pin_host_key = pins_host_key(r);
 	r->spec.receipt = r->o->receipt;
 	r->spec.facts = receipt_facts(r);
@@ -227,7 +232,9 @@ int stage_start(struct run *r, struct error *err)
 {
 	int ret = with_retries(r, start_qemu, 0, err);
 
-	return ret < 0 ? ret : connect_guest(r, r->port, err);
+	if (ret == 0)
+		ret = connect_guest(r, r->port, err);
+	return ret < 0 ? ret : devices_check_guest(r, err);
 }
 
 /* ---- prepare: mounts and copies ---- */
@@ -290,6 +297,8 @@ int stage_prepare(struct run *r, struct error *err)
  */
 static int undo_ourselves(struct run *r, struct error *err)
 {
+	AUTO_STRV struct strv reports = STRV_INIT;
+	const struct undo_how how = { .reports = &reports };
 	int ret;
 
 	front_wait_guardian(&r->front, deadline_in_s(20));
@@ -300,9 +309,12 @@ static int undo_ourselves(struct run *r, struct error *err)
 				 "the VM's guardian process cleaned up and ended without saying "
 				 "what it found; the receipt has it");
 	log_warning("the VM's guardian process died; undoing from its journal");
-	ret = undo_all(&r->host, &r->vd, false, err);
+	ret = undo_all(&r->host, &r->vd, &how, err);
 	if (ret == 0)
 		ret = vmdir_remove(&r->host, &r->vd, err);
+	for (size_t i = 0; i < reports.n; i++)
+		log_error("not as before: %s", reports.v[i]);
+	r->unclean = reports.n > 0;
 	if (ret < 0) {
 		r->unclean = true;
 		return error_hint(err, ret, "bmvm recover");

@@ -15,6 +15,7 @@
 #include "guest/keys.h"
 #include "guest/session.h"
 #include "host/facts.h"
+#include "run/device_choice.h"
 #include "run/front.h"
 #include "run/machine.h"
 #include "run/options.h"
@@ -28,6 +29,8 @@
  * @replaces_image: once the VM has ended, another image takes the place of the one it stands on
  * @guest:     the SSH connection while there is one
  * @mounts:    the guardian's answer about mounts, owned
+ * @devices:   what was chosen to be passed
+ * @assigned:  the guardian's answer about them, owned
  * @port:      of 127.0.0.1, leads to the guest's sshd
  * @result:    of the workload
  * @ran:       the workload has been started
@@ -52,6 +55,8 @@ struct run {
 	struct progress progress;
 	struct guest *guest;
 	struct json_object *mounts;
+	struct device_choice devices;
+	struct json_object *assigned;
 	unsigned short port;
 	struct guest_result result;
 	size_t n_wanted;

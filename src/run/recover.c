@@ -32,7 +32,12 @@ static int remove_data(const struct host *host, const struct vmdir *vd, struct e
 int recover_vm(const struct host *host, struct vmdir *vd, bool drop, struct error *err)
 {
 	bool keep = !drop && is_preserved(host, vd);
-	int r = undo_all(host, vd, keep, err);
+	AUTO_STRV struct strv reports = STRV_INIT;
+	const struct undo_how how = { .keep_data = keep, .reports = &reports };
+	int r = undo_all(host, vd, &how, err);
+
+	for (size_t i = 0; i < reports.n; i++)
+		log_warning("VM %s: not as before: %s", vd->name, reports.v[i]);
 
 	if (r == 0 && !keep)
 		r = remove_data(host, vd, err);

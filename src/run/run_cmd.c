@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "guest/collect.h"
 #include "run/dry_run.h"
+#include "run/devices.h"
 #include "run/pipeline.h"
 
 #define COLLECT_SECONDS 3600
@@ -127,6 +128,7 @@ static int stage_results(struct run *r, struct error *err)
 static const struct stage stages[] = {
 	{ "validate", "Validate", NULL, stage_validate, NULL, false },
 	{ "create", "Create the VM", NULL, stage_create, stage_create_undo, false },
+	{ "devices", "Take the devices", stage_devices_wanted, stage_devices, NULL, false },
 	{ "start", "Start the VM", NULL, stage_start, stage_start_undo, false },
 	{ "prepare", "Prepare the guest", stage_prepare_wanted, stage_prepare, NULL, false },
 	{ "command", "Run the command", NULL, stage_workload, NULL, false },

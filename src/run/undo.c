@@ -11,13 +11,15 @@
 #include "base/process.h"
 #include "host/journal.h"
 #include "host/ledger.h"
+#include "run/undo_devices.h"
 
 #define KILL_SECONDS 20
 
 struct undo {
 	const struct host *host;
 	struct vmdir *vd;
-	bool keep_data;
+	const struct undo_how *how;
+	struct device_undo devices;
 };
 
 static int undo_process(struct undo *u, struct json_object *record, bool same_boot,
@@ -43,7 +45,7 @@ static int undo_data(struct undo *u, struct json_object *record, bool same_boot,
 
 	(void)record;
 	(void)same_boot;
-	if (u->keep_data)
+	if (u->how->keep_data)
 		return 1;
 	(void)snprintf(path, sizeof(path), "vms/%s", u->vd->name);
 	return file_remove_tree_at(u->host->data_fd, path, err);
@@ -70,6 +72,10 @@ static int undo_one(void *data, struct json_object *record, bool same_boot, stru
 {
 	const char *op = json_str_or(record, "op", "");
 
+	if (device_undo_is(op)) /* what they changed is as new after a reboot */
+		return same_boot ? device_undo_record(&((struct undo *)data)->devices, op, record,
+						      err)
+				 : 0;
 	for (size_t i = 0; i < ARRAY_SIZE(undo_ops); i++) {
 		if (strcmp(undo_ops[i].op, op) == 0)
 			return undo_ops[i].undo(data, record, same_boot, err);
@@ -78,11 +84,21 @@ static int undo_one(void *data, struct json_object *record, bool same_boot, stru
 			 op);
 }
 
-int undo_all(const struct host *host, struct vmdir *vd, bool keep_data, struct error *err)
+int undo_all(const struct host *host, struct vmdir *vd, const struct undo_how *how,
+	     struct error *err)
 {
-	struct undo u = { .host = host, .vd = vd, .keep_data = keep_data };
+	struct undo u = { .host = host, .vd = vd, .how = how };
 	AUTO_JOURNAL struct journal j = JOURNAL_INIT;
 	int r = journal_open(vd->run_fd, host->boot_id, &j, err);
 
-	return r < 0 ? r : journal_walk_back(&j, undo_one, &u, err);
+	if (r < 0)
+		return r;
+	u.devices = (struct device_undo){
+		.host = host,
+		.vm = vd->name,
+		.journal_fd = j.fd,
+		.has_leases = how->has_leases,
+		.reports = how->reports,
+	};
+	return journal_walk_back(&j, undo_one, &u, err);
 }

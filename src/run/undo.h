@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+#include "base/strv.h"
 #include "host/host.h"
 #include "host/vmdir.h"
 
@@ -18,14 +19,35 @@ struct error;
 #define OP_DATA    "data"    /* the VM's data folder: remove it */
 #define OP_LEDGER  "ledger"  /* key: let go of our share of a shared thing */
 
+/* Of devices, in undo_devices.c; see run/device_record.h for what the first two hold. */
+#define OP_BIND   "bind"   /* a change of driver: give the function back */
+#define OP_VFS    "vfs"    /* VFs of a PF that were made or joined: the last holder removes them */
+#define OP_MDEV   "mdev"   /* uuid, address of the parent: remove it */
+#define OP_VGPU   "vgpu"   /* address of a VF, type: take the type away */
+#define OP_MODULE "module" /* name: unload it when no VM holds it any more */
+
+/**
+ * struct undo_how - Who undoes, and how far
+ * @keep_data:  leave the data folder (a preserved VM whose guardian died keeps disk, keys, logs)
+ * @has_leases: the caller holds the leases of the VM's devices
+ * @reports:    gets a line for each thing that is not as it was and will not be tried again; NULL
+ */
+struct undo_how {
+	bool keep_data;
+	bool has_leases;
+	struct strv *reports;
+};
+
 /**
  * undo_all() - Undo every record of a VM's journal, the last first
  * @vd:        its lock must be held
- * @keep_data: leave the data folder (a preserved VM whose guardian died keeps disk, keys, logs)
+ * @how: see there
  *
  * Idempotent; may be killed and run again. Goes on after a failure. Blocks for at most some 20 s
- * for each process that does not die. Return: 0 when all of it is undone; the first -errno.
+ * for each process that does not die, and a minute for each device. Return: 0 when all of it is
+ * undone; the first -errno.
  */
-int undo_all(const struct host *host, struct vmdir *vd, bool keep_data, struct error *err);
+int undo_all(const struct host *host, struct vmdir *vd, const struct undo_how *how,
+	     struct error *err);
 
 #endif

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* The first stage: everything a run needs is found and checked before anything is changed. */
+#include "run/devices.h"
 #include "run/pipeline.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/uuid.h"
 #include "base/log.h"
 #include "host/check.h"
 #include "host/fit.h"
@@ -76,22 +77,18 @@ static int load_keys(struct run *r, struct error *err)
 
 static int make_ids(struct run *r, struct error *err)
 {
-	unsigned char b[32];
+	char id[UUID_SIZE];
 	size_t n = 0;
+	int ret = uuid_new(r->uuid, err);
 
-	if (getrandom(b, sizeof(b), 0) != (ssize_t)sizeof(b))
-		return error_errno(err, "getrandom");
-	b[6] = (unsigned char)((b[6] & 0x0f) | 0x40); /* RFC 4122 version 4 */
-	b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
-	for (size_t i = 0; i < 16; i++) {
-		if (i == 4 || i == 6 || i == 8 || i == 10)
-			r->uuid[n++] = '-';
-		n += (size_t)snprintf(r->uuid + n, sizeof(r->uuid) - n, "%02x", b[i]);
+	if (ret == 0)
+		ret = uuid_new(id, err);
+	/* a machine-id is a UUID without its dashes */
+	for (size_t i = 0; ret == 0 && id[i] != '\0'; i++) {
+		if (id[i] != '-')
+			r->machine_id[n++] = id[i];
 	}
-	for (size_t i = 0; i < 16; i++)
-		(void)snprintf(r->machine_id + 2 * i, sizeof(r->machine_id) - 2 * i, "%02x",
-			       b[16 + i]);
-	return 0;
+	return ret;
 }
 
 /* The guardian and `bmvm ssh` have other current folders. What is not there is told by its user. */
@@ -147,6 +144,8 @@ int stage_validate(struct run *r, struct error *err)
 		ret = image_resolve(&r->host, cfg, &r->image, err);
 	if (ret == 0)
 		ret = fit_to_host(r, err);
+	if (ret == 0)
+		ret = devices_choose(r, err);
 	if (ret == 0)
 		ret = qemu_caps_get(cfg->qemu_binary, r->host.run_fd, &r->caps, err);
 	if (ret == 0)

@@ -181,11 +181,18 @@ static void check_image(const struct machine *m, struct json_object *list)
 		differs(list, "base image", "unchanged", err.msg);
 }
 
+static void check_devices(const struct machine *m, struct json_object *list)
+{
+	struct error err = ERROR_INIT; /* a failure to compare is in the list, too */
+
+	(void)assignment_compare(&m->assignment, m->spec->host, m->spec->vd->name, list, &err);
+}
+
 struct json_object *verify_machine(const struct machine *m)
 {
 	static void (*const checks[])(const struct machine *, struct json_object *) = {
 		check_qemu,  check_uid,    check_folder, check_port,
-		check_locks, check_mounts, check_image,
+		check_locks, check_mounts, check_image,  check_devices,
 	};
 	struct json_object *list = json_new_array();
 

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "vm/args_builder.h"
+#include "vm/args_devices.h"
 
 #define MIB          ((uint64_t)1 << 20)
 #define TAG_MAX      31 /* 9p; virtiofs takes 36 */
@@ -454,6 +455,7 @@ int vm_args_build(const struct vm_plan *plan, const struct qemu_caps *caps, stru
 	args_seed(&b);
 	args_network(&b);
 	args_mounts(&b);
+	args_devices(&b);
 	args_extra(&b);
 	if (b.r == 0 && strv_error(&b.args) < 0)
 		b.r = error_set(err, ENOMEM, "QEMU arguments: out of memory");

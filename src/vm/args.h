@@ -26,7 +26,8 @@ struct error;
  * @ret:  the list, argv[0] included; owned by the caller, untouched on failure
  *
  * Return: 0; -EINVAL a value cannot be expressed, or the plan contradicts itself; -ENOTSUP this
- * QEMU lacks something the plan needs (named in @err); -ENOMEM.
+ * QEMU lacks something the plan needs (named in @err), or the guest's address space has no room for
+ * the passed devices' memory; -ENOMEM.
  */
 int vm_args_build(const struct vm_plan *plan, const struct qemu_caps *caps, struct strv *ret,
 		  struct error *err);

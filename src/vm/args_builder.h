@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * QEMU's argument list while it is being built (args.c and nobody else).
+ * QEMU's argument list while it is being built (args.c, args_devices.c and nobody else).
  *
  * The first failure is kept and later ones are ignored, as strv does with memory: the functions
  * that build add without checking, and vm_args_build() looks once.

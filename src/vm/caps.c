@@ -50,6 +50,7 @@ static const struct feature features[] = {
 	{ NAME_OF(vhost_user_fs), "vhost-user-fs-pci" },
 	{ NAME_OF(virtio_9p), "virtio-9p-pci" },
 	{ NAME_OF(vfio_pci), "vfio-pci" },
+	{ NAME_OF(pcie_root_port), "pcie-root-port" },
 };
 
 static bool *feature_of(struct qemu_caps *c, const struct feature *f)

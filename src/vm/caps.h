@@ -49,7 +49,7 @@ struct qemu_caps {
 	bool pvpanic, pvpanic_pci;
 	bool virtio_blk, virtio_net, virtio_rng;
 	bool vhost_user_fs, virtio_9p;
-	bool vfio_pci;
+	bool vfio_pci, pcie_root_port;
 	uint64_t vcpus_max;
 	struct strv machine_options;
 };

@@ -24,6 +24,7 @@
 #include "base/file.h"
 
 #define JAIL_DIR   "/dev/bmvm"
+#define VFIO_DIR   "/dev/vfio"
 #define COPY_CHUNK ((size_t)1 << 16)
 
 /* ---- limits and privileges ---- */
@@ -40,8 +41,13 @@ static int set_limits(const struct jail *j, struct error *err)
 {
 	int r = limit(RLIMIT_CORE, 0, "RLIMIT_CORE", err);
 
-	if (r == 0 && j->memlock > 0)
-		r = limit(RLIMIT_MEMLOCK, (rlim_t)j->memlock, "RLIMIT_MEMLOCK", err);
+	if (r < 0 || j->memlock == 0)
+		return r;
+	r = limit(RLIMIT_MEMLOCK, (rlim_t)j->memlock, "RLIMIT_MEMLOCK", err);
+	if (r == -EPERM)
+		return error_hint(err, r,
+				  "it is too low and may not be raised here: in a container, "
+				  "start that without a limit (--ulimit memlock=-1)");
 	return r;
 }
 
@@ -111,13 +117,36 @@ static const struct node nodes[] = {
 };
 
 static const struct node kvm_node = { "/dev/kvm", 10, 232 };
+static const struct node vfio_node = { VFIO_DIR "/vfio", 10, 196 };
+
+static int make_node_at(const char *path, dev_t rdev, uid_t uid, struct error *err)
+{
+	if (mknod(path, S_IFCHR | 0600, rdev) < 0 || chown(path, uid, (gid_t)uid) < 0)
+		return error_errno(err, "jail: make node %s", path);
+	return 0;
+}
 
 static int make_node(const struct node *n, uid_t uid, struct error *err)
 {
-	if (mknod(n->path, S_IFCHR | 0600, makedev(n->major, n->minor)) < 0 ||
-	    chown(n->path, uid, (gid_t)uid) < 0)
-		return error_errno(err, "jail: make node %s", n->path);
-	return 0;
+	return make_node_at(n->path, makedev(n->major, n->minor), uid, err);
+}
+
+/* The container node, and of the groups those of this VM alone. */
+static int make_vfio(const struct jail *j, struct error *err)
+{
+	char path[40];
+	int r;
+
+	if (j->n_groups == 0)
+		return 0;
+	r = make_dir(VFIO_DIR, err);
+	if (r == 0)
+		r = make_node(&vfio_node, j->uid, err);
+	for (size_t i = 0; r == 0 && i < j->n_groups; i++) {
+		(void)snprintf(path, sizeof(path), VFIO_DIR "/%d", j->groups[i].number);
+		r = make_node_at(path, j->groups[i].rdev, j->uid, err);
+	}
+	return r;
 }
 
 static int make_dev(const struct jail *j, struct error *err)
@@ -130,6 +159,8 @@ static int make_dev(const struct jail *j, struct error *err)
 		r = make_node(&nodes[i], j->uid, err);
 	if (r == 0 && j->kvm)
 		r = make_node(&kvm_node, j->uid, err);
+	if (r == 0)
+		r = make_vfio(j, err);
 	if (r == 0 && symlink("/proc/self/fd", "/dev/fd") < 0)
 		r = error_errno(err, "jail: make /dev/fd");
 	return r < 0 ? r : make_dir(JAIL_DIR, err);
@@ -217,6 +248,43 @@ int jail_enter(void *jail, struct error *err)
 		r = drop_to(j->uid, err);
 	if (r == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		r = error_errno(err, "PR_SET_NO_NEW_PRIVS");
+	return r;
+}
+
+/* ---- devices ---- */
+
+/* Functions of one group share its node. */
+static int add_group(struct jail *j, const struct vm_device *d, struct error *err)
+{
+	for (size_t i = 0; i < j->n_groups; i++) {
+		if (j->groups[i].number != d->group)
+			continue;
+		if (j->groups[i].rdev != d->group_rdev)
+			return error_set(err, EINVAL, "jail: two nodes for IOMMU group %d",
+					 d->group);
+		return 0;
+	}
+	if (j->n_groups == VM_DEVICES_MAX)
+		return error_set(err, EINVAL, "jail: more than %d IOMMU groups", VM_DEVICES_MAX);
+	j->groups[j->n_groups++] = (struct jail_group){ .number = d->group, .rdev = d->group_rdev };
+	return 0;
+}
+
+int jail_add_devices(struct jail *jail, const struct vm_plan *plan, struct error *err)
+{
+	int r = 0;
+
+	if (plan->n_devices > VM_DEVICES_MAX)
+		return error_set(err, EINVAL, "jail: more than %d devices", VM_DEVICES_MAX);
+	for (size_t i = 0; r == 0 && i < plan->n_devices; i++) {
+		const struct vm_device *d = &plan->devices[i];
+
+		if (d->group < 0 || d->group_rdev == 0)
+			return error_set(err, EINVAL, "jail: device %zu has no IOMMU group", i);
+		r = add_group(jail, d, err);
+	}
+	if (r == 0 && plan->n_devices > 0)
+		jail->memlock = vm_memlock(plan);
 	return r;
 }
 

@@ -13,13 +13,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/process.h"
 
 #define VM_FDS_MAX     60
 #define VM_BACKING_MAX 32
 #define VM_MOUNTS_MAX  16
+#define VM_DEVICES_MAX 64
 #define VM_MAC_SIZE    18
+#define VM_DEVICES_MAX 64
 
 /** struct vm_fds - Descriptors QEMU inherits: v[i] = {ours, its number in QEMU from 3 on} */
 struct vm_fds {
@@ -81,6 +84,26 @@ struct vm_mount {
 };
 
 /**
+ * struct vm_device - A host device passed through, as one function of a slot of the guest
+ * @host:       address of a PCI function bound to vfio-pci, "0000:41:00.0"; "": @sysfsdev
+ * @sysfsdev:   folder of a mediated device, "/sys/bus/mdev/devices/UUID"; "": @host
+ * @slot:       a root port of its own; numbered from 0 without a gap
+ * @function:   0 to 7 within @slot, which needs a function 0: a GPU's audio is function 1
+ * @group:      IOMMU group, as in /dev/vfio/41
+ * @group_rdev: device number of that node
+ * @rombar:     show the guest the option ROM; false saves time where nobody needs the display
+ */
+struct vm_device {
+	char host[32];
+	char sysfsdev[96];
+	unsigned int slot;
+	unsigned int function;
+	int group;
+	dev_t group_rdev;
+	bool rombar;
+};
+
+/**
  * struct vm_plan - One virtual machine; start from VM_PLAN_INIT
  * @name:        for `-name`
  * @uuid:        8-4-4-4-12, lower case
@@ -98,6 +121,10 @@ struct vm_mount {
  * @network:     a user-mode NIC with SSH forwarded from a free port of 127.0.0.1
  * @isolated:    that NIC reaches nothing but the forward
  * @mac:         of that NIC
+ * @devices:     passed through, in the order of slot and function
+ * @mmio64:      bytes of all their 64-bit prefetchable BARs, by vm_mmio64_add(); 0: none
+ * @phys_bits:   physical address bits of the host's CPU; 0: not known, QEMU and firmware must find
+ *               out whether there is room for @mmio64
  * @extra:       NULL-terminated arguments put at the end, or NULL
  */
 struct vm_plan {
@@ -122,6 +149,10 @@ struct vm_plan {
 	const char *mac;
 	struct vm_mount mounts[VM_MOUNTS_MAX];
 	size_t n_mounts;
+	struct vm_device devices[VM_DEVICES_MAX];
+	size_t n_devices;
+	uint64_t mmio64;
+	unsigned int phys_bits;
 	char *const *extra;
 	struct vm_fds fds;
 };
@@ -147,5 +178,27 @@ int vm_fds_add(struct vm_fds *fds, int fd);
  * @buf:   VM_MAC_SIZE bytes; "52:54:00:xx:xx:xx"
  */
 void vm_mac(const char *uuid, unsigned int index, char *buf);
+
+/**
+ * vm_mmio64_add() - Count one 64-bit prefetchable BAR for vm_plan.mmio64
+ * @sum:  counted so far
+ * @size: of the BAR in bytes; 0: none
+ *
+ * A BAR lies at a multiple of its size, which is a power of two: any other size is rounded up.
+ * Return: the new sum; UINT64_MAX when it cannot be expressed, which no guest has room for.
+ */
+uint64_t vm_mmio64_add(uint64_t sum, uint64_t size);
+
+/**
+ * vm_memlock() - What QEMU must be allowed to lock (RLIMIT_MEMLOCK) so that devices can be passed
+ *
+ * A passed device may access all of the guest's RAM at any time, so VFIO pins all of it, huge pages
+ * as well, once for any number of devices: with devices the rule is RAM + 1 GiB for what else
+ * QEMU maps for them (firmware, option ROMs, its own buffers). BARs are not counted: VFIO's group
+ * interface does not charge them (iommufd, which does, is not used).
+ *
+ * Return: bytes; 0 without devices: leave the limit as it is.
+ */
+uint64_t vm_memlock(const struct vm_plan *plan);
 
 #endif

@@ -38,7 +38,6 @@ static const struct line bad_lines[] = {
 	{ { "help", "nothing" }, 2, "unknown command \"nothing\"" },
 	{ { "build", "--tags", "x" }, 2, "build: not a command of this program" },
 	{ { "database" }, 2, "database: not a command of this program" },
-	{ { "gpus" }, 1, "gpus: not available yet" },
 	{ { "discover", "--tags", "x" }, 1, "discover: not available yet" },
 	{ { "report", "to-html" }, 1, "report: not available yet" },
 	{ { "ps", "--bogus" }, 2, "ps: unknown option \"--bogus\"" },

@@ -4,5 +4,5 @@
 set -eu
 command -v clang-tidy > /dev/null || { echo "SKIP: no clang-tidy"; exit 77; }
 cd "$BMVM_SOURCE"
-find qmp src -name '*.c' | sort | xargs -P "$(nproc)" -n 4 clang-tidy -p "$BMVM_BUILD" --quiet 2>&1 |
+find qmp sysfs src -name '*.c' | sort | xargs -P "$(nproc)" -n 4 clang-tidy -p "$BMVM_BUILD" --quiet 2>&1 |
 	awk '/warnings? generated|^Suppressed|^Use -header-filter/ { next } { print; bad = 1 } END { exit bad }'

@@ -35,7 +35,7 @@ complain() {
 }
 
 # Each include of our own, "file path", named from the roots src/ and the top.
-list=$(find src qmp -name '*.[ch]' -exec grep -Ho '^#include "[^"]*"' {} + | sed 's/:#include "\(.*\)"/ \1/')
+list=$(find src qmp sysfs -name '*.[ch]' -exec grep -Ho '^#include "[^"]*"' {} + | sed 's/:#include "\(.*\)"/ \1/')
 while read -r file header; do
 	case $file in
 	src/main.c) from=cli ;;

@@ -13,7 +13,7 @@ for entry in *; do
 	*) echo "$entry: not a top-level entry of the design"; bad=1 ;;
 	esac
 done
-for entry in CMakeLists.txt src qmp scripts tests examples README.md LICENSE .ci/run; do
+for entry in CMakeLists.txt src qmp sysfs scripts tests examples README.md LICENSE .ci/run; do
 	[ -e "$entry" ] || { echo "$entry is missing"; bad=1; }
 done
 

@@ -13,12 +13,12 @@ forbid() {
 	[ -z "$hits" ] || { printf '%s:\n%s\n' "$rule" "$hits"; bad=1; }
 }
 
-c_files=$(find src qmp -name '*.[ch]' | sort)
-all_files=$(find src qmp tests scripts .ci -type f ! -path 'tests/data/*' | sort)
+c_files=$(find src qmp sysfs -name '*.[ch]' | sort)
+all_files=$(find src qmp sysfs tests scripts .ci -type f ! -path 'tests/data/*' | sort)
 
 # Where a path below /sys, /proc or /dev may be spelled out: the roots themselves, what a jail looks
-# like from inside, and texts (a rule about shared folders, hints for the user).
-roots='^src/(host/host\.c|vm/jail\.[ch]|config/syntax\.c|host/fit\.c|host/check_rows\.c|run/readiness\.c)$'
+# like from inside, names as other programs have them, and texts (hints for the user).
+roots='^src/(host/(host|fit|check_rows|device_users)\.c|vm/jail\.[ch]|config/syntax\.c|run/(readiness|machine_plan)\.c)$'
 c_files_but() {
 	echo "$c_files" | grep -vE "$1"
 }

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The jail: what a process in it can and cannot reach, and that the host does not change. Most of
- * it needs root.
+ * it needs root. Passed-through devices: test_jail_devices.c.
  */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,111 +21,8 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "tests/qemu/helper_guest.h"
+#include "tests/qemu/helper_jail.h"
 #include "vm/virtiofsd.h"
-
-#define UID (JAIL_UID_BASE + 7)
-
-/* A host folder to share, with a seed beside it, as the guardian would have them. */
-struct place {
-	char dir[64];
-	int dir_fd, share_fd, seed_fd;
-};
-
-static int make_folder(int dir_fd, const char *name, mode_t mode)
-{
-	int fd;
-
-	cr_assert_eq(mkdirat(dir_fd, name, mode), 0);
-	fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	cr_assert_geq(fd, 0);
-	cr_assert_eq(fchmod(fd, mode), 0);
-	return fd;
-}
-
-static void open_place(struct place *p)
-{
-	*p = (struct place){ .dir = "/tmp/bmvm-test-XXXXXX" };
-	cr_assert_not_null(mkdtemp(p->dir)); /* 0700, ours */
-	p->dir_fd = open(p->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	p->share_fd = make_folder(p->dir_fd, "share", 0777);
-	p->seed_fd = make_folder(p->dir_fd, "seed", 0755);
-	cr_assert_eq(file_write_atomic_at(p->share_fd, "file", "shared\n", 7, 0666, NULL), 0);
-	cr_assert_eq(file_write_atomic_at(p->seed_fd, "key", "secret\n", 7, 0444, NULL), 0);
-}
-
-static void close_place(struct place *p)
-{
-	close_fd(&p->dir_fd);
-	close_fd(&p->share_fd);
-	close_fd(&p->seed_fd);
-	cr_assert_eq(file_remove_tree_at(AT_FDCWD, p->dir, NULL), 0);
-}
-
-static void fill_jail(const struct place *p, struct jail *j)
-{
-	*j = (struct jail)JAIL_INIT;
-	j->uid = UID;
-	j->isolate = true;
-	j->seed_fd = p->seed_fd;
-	j->shares[0] = (struct jail_share){ p->share_fd, true };
-	j->shares[1] = (struct jail_share){ p->share_fd, false };
-	j->n_shares = 2;
-}
-
-static void need_root(void)
-{
-	if (geteuid() != 0)
-		cr_skip("needs root");
-}
-
-/* ---- a process in the jail looks around ---- */
-
-/** struct look - Runs in the child after jail_enter(); what it returns fails the test */
-struct look {
-	struct jail jail;
-	int (*around)(struct error *err);
-};
-
-static int enter_and_look(void *data, struct error *err)
-{
-	struct look *l = data;
-	int r = jail_enter(&l->jail, err);
-
-	return r < 0 ? r : l->around(err);
-}
-
-static void look_around(struct look *l)
-{
-	char path[] = "/bin/true";
-	char *argv[] = { path, NULL };
-	struct spawn s = { .path = path,
-			   .argv = argv,
-			   .prepare = enter_and_look,
-			   .prepare_data = l,
-			   .die_with_us = true };
-	struct process p = PROCESS_INIT;
-	struct error err = ERROR_INIT;
-
-	cr_assert_eq(process_spawn(&s, &p, &err), 0, "%s", err.msg);
-	cr_assert_eq(process_stop(&p, 0, deadline_in_s(30)), 0);
-	process_done(&p);
-}
-
-#define MUST(condition)                                                                            \
-	do {                                                                                       \
-		if (!(condition))                                                                  \
-			return error_set(err, EINVAL, "line %d: %s (%s)", __LINE__, #condition,    \
-					 strerror(errno));                                         \
-	} while (0)
-
-static bool opens(const char *path, int flags)
-{
-	int fd = open(path, flags | O_CLOEXEC, 0600);
-
-	if (fd >= 0)
-		close(fd);
-	return fd >= 0;
-}
 
 static int look_for_identity(struct error *err)
 {
@@ -147,6 +43,7 @@ static int look_for_nodes(struct error *err)
 	MUST(opens("/dev/urandom", O_RDONLY) && opens("/dev/random", O_RDONLY));
 	MUST(access("/dev/kvm", F_OK) < 0 && errno == ENOENT);
 	MUST(access("/dev/mem", F_OK) < 0 && access("/dev/pts", F_OK) < 0);
+	MUST(access("/dev/vfio", F_OK) < 0);
 	MUST(access("/dev/shm", F_OK) < 0 && access("/dev/vda", F_OK) < 0);
 	MUST(mknod("/dev/mine", S_IFCHR | 0600, makedev(1, 1)) < 0);
 	MUST(!opens("/dev/mine", O_WRONLY | O_CREAT));
@@ -294,13 +191,6 @@ Test(jail, without_isolation_only_the_limits_hold)
 	struct look l = { .jail = JAIL_INIT, .around = look_without_jail };
 
 	look_around(&l);
-}
-
-static int become_nobody_and_enter(void *data, struct error *err)
-{
-	if (setgroups(0, NULL) < 0 || setresuid(UID, UID, UID) < 0)
-		return error_errno(err, "setresuid");
-	return jail_enter(data, err);
 }
 
 Test(jail, isolation_without_root_is_a_clear_error)

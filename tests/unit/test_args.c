@@ -1,90 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The argument list against recorded ones, tests/data/argv/CASE.args, one argument per line.
- * BMVM_UPDATE_GOLDEN=1 in the environment writes them anew; then read the diff. What is recorded
- * here is started by real QEMU in tests/qemu/test_golden.c.
+ * The argument list against recorded ones, and what is refused. Passed-through devices:
+ * test_args_devices.c.
  */
 #include <criterion/criterion.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
-#include "base/file.h"
-#include "vm/args.h"
-
-#define MIB ((uint64_t)1 << 20)
-
-static char binary[] = "/usr/bin/qemu-system-x86_64";
-static char version[] = "7.2.22";
-
-/* QEMU 7.2 as Debian 12 has it, as far as the builder asks. */
-static void debian_12(struct qemu_caps *c)
-{
-	static const char *const options[] = { "usb", "vmport",          "hpet",          "i8042",
-					       "smm", "dump-guest-core", "memory-backend" };
-
-	*c = (struct qemu_caps){
-		.binary = strdup(binary),
-		.version = strdup(version),
-		.kvm = true,
-		.tcg = true,
-		.q35 = true,
-		.memfd = true,
-		.vvfat = true,
-		.net_user = true,
-		.action = true,
-		.sandbox = true,
-		.sandbox_obsolete = true,
-		.sandbox_elevate = true,
-		.sandbox_spawn = true,
-		.sandbox_resource = true,
-		.vmgenid = true,
-		.pvpanic = true,
-		.pvpanic_pci = true,
-		.virtio_blk = true,
-		.virtio_net = true,
-		.virtio_rng = true,
-		.vhost_user_fs = true,
-		.virtio_9p = true,
-	};
-	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
-		strv_add(&c->machine_options, options[i]);
-}
+#include "tests/unit/helper_golden.h"
 
 /* A QEMU built with next to nothing. */
 static void bare(struct qemu_caps *c)
 {
-	debian_12(c);
+	golden_caps(c);
 	c->kvm = c->vvfat = c->action = c->sandbox_spawn = c->sandbox_resource = false;
 	c->vmgenid = c->pvpanic = c->virtio_rng = c->vhost_user_fs = c->virtio_9p = false;
-	c->memfd = false;
+	c->memfd = c->vfio_pci = c->pcie_root_port = false;
 	strv_done(&c->machine_options);
-}
-
-/* The usual run: overlay on one base, seed, SSH, direct kernel. */
-static void usual(struct vm_plan *p)
-{
-	*p = (struct vm_plan)VM_PLAN_INIT;
-	p->name = "calm-fox-1";
-	p->uuid = "6f1c2a90-3b44-4d0e-9a51-0123456789ab";
-	p->accel = VM_ACCEL_KVM;
-	p->vcpus = 2;
-	p->memory = 256 * MIB;
-	p->qmp_fd = 3;
-	p->serial_fd = 4;
-	p->disk = (struct vm_node){ .fd = 5, .format = VM_FORMAT_QCOW2 };
-	p->backing[0] = (struct vm_node){ .fd = 6, .format = VM_FORMAT_QCOW2 };
-	p->n_backing = 1;
-	p->seed = VM_SEED_VVFAT;
-	p->seed_dir = "/dev/bmvm/seed";
-	p->kernel = "/proc/self/fd/7";
-	p->initrd = "/proc/self/fd/8";
-	p->append = "root=/dev/vda console=ttyS0 quiet";
-	p->network = true;
-	p->mac = "52:54:00:12:34:56";
 }
 
 static void bios(struct vm_plan *p)
@@ -182,60 +115,23 @@ static void trial(struct vm_plan *p)
 	p->initrd = NULL;
 }
 
-static const struct golden {
-	const char *name;
-	void (*change)(struct vm_plan *p);
-	void (*caps)(struct qemu_caps *c);
-} goldens[] = {
-	{ "usual", NULL, debian_12 },
-	{ "bios", bios, debian_12 },
-	{ "uefi", uefi, debian_12 },
-	{ "isolated", isolated, debian_12 },
-	{ "tcg", tcg, debian_12 },
-	{ "mount-9p", mount_9p, debian_12 },
-	{ "mount-virtiofs", mount_virtiofs, debian_12 },
-	{ "huge", huge, debian_12 },
-	{ "raw-base", raw_base, debian_12 },
-	{ "chain", chain, debian_12 },
-	{ "iso-seed", iso, debian_12 },
-	{ "kept-disk", kept_disk, debian_12 },
-	{ "extra", extra, debian_12 },
-	{ "odd-names", odd_names, debian_12 },
-	{ "trial", trial, debian_12 },
+static const struct golden goldens[] = {
+	{ "usual", NULL, golden_caps },
+	{ "bios", bios, golden_caps },
+	{ "uefi", uefi, golden_caps },
+	{ "isolated", isolated, golden_caps },
+	{ "tcg", tcg, golden_caps },
+	{ "mount-9p", mount_9p, golden_caps },
+	{ "mount-virtiofs", mount_virtiofs, golden_caps },
+	{ "huge", huge, golden_caps },
+	{ "raw-base", raw_base, golden_caps },
+	{ "chain", chain, golden_caps },
+	{ "iso-seed", iso, golden_caps },
+	{ "kept-disk", kept_disk, golden_caps },
+	{ "extra", extra, golden_caps },
+	{ "odd-names", odd_names, golden_caps },
+	{ "trial", trial, golden_caps },
 };
-
-static int build(const struct golden *g, struct strv *args, struct error *err)
-{
-	struct qemu_caps caps;
-	struct vm_plan plan;
-	int r;
-
-	usual(&plan);
-	g->caps(&caps);
-	if (g->change != NULL)
-		g->change(&plan);
-	r = vm_args_build(&plan, &caps, args, err);
-	qemu_caps_done(&caps);
-	return r;
-}
-
-static void compare(const char *name, const struct strv *args)
-{
-	AUTO_FREE char *path = NULL;
-	AUTO_FREE char *recorded = NULL;
-	AUTO_FREE char *text = strv_join(args, "\n");
-	struct error err = ERROR_INIT;
-
-	cr_assert(asprintf(&path, "%s/argv/%s.args", TEST_DATA, name) > 0);
-	text = realloc(text, strlen(text) + 2);
-	strcat(text, "\n");
-	if (getenv("BMVM_UPDATE_GOLDEN") != NULL)
-		cr_assert_eq(file_write_atomic_at(AT_FDCWD, path, text, strlen(text), 0644, &err),
-			     0, "%s", err.msg);
-	cr_assert_eq(file_read_at(AT_FDCWD, path, 1 << 20, &recorded, NULL, &err), 0, "%s",
-		     err.msg);
-	cr_expect_str_eq(text, recorded, "%s differs; built:\n%s", name, text);
-}
 
 Test(args, lists_are_as_recorded)
 {
@@ -243,9 +139,9 @@ Test(args, lists_are_as_recorded)
 		AUTO_STRV struct strv args = STRV_INIT;
 		struct error err = ERROR_INIT;
 
-		cr_assert_eq(build(&goldens[i], &args, &err), 0, "%s: %s", goldens[i].name,
+		cr_assert_eq(golden_build(&goldens[i], &args, &err), 0, "%s: %s", goldens[i].name,
 			     err.msg);
-		compare(goldens[i].name, &args);
+		golden_compare(goldens[i].name, &args);
 	}
 }
 
@@ -261,8 +157,8 @@ Test(args, a_qemu_with_little_gets_a_list_it_understands)
 	AUTO_STRV struct strv args = STRV_INIT;
 	struct error err = ERROR_INIT;
 
-	cr_assert_eq(build(&g, &args, &err), 0, "%s", err.msg);
-	compare(g.name, &args);
+	cr_assert_eq(golden_build(&g, &args, &err), 0, "%s", err.msg);
+	golden_compare(g.name, &args);
 }
 
 /* ---- what is refused ---- */
@@ -380,26 +276,26 @@ Test(args, what_cannot_be_expressed_is_refused)
 		int r;
 		const char *says;
 	} rows[] = {
-		{ newline_in_name, debian_12, -EINVAL, "guest contains a control character" },
-		{ escape_in_append, debian_12, -EINVAL, "append contains" },
-		{ bad_utf8_seed, debian_12, -EINVAL, "dir is not UTF-8" },
-		{ no_name, debian_12, -EINVAL, "guest is empty" },
-		{ no_uuid, debian_12, -EINVAL, "uuid is empty" },
-		{ no_vcpu, debian_12, -EINVAL, "no vCPU" },
-		{ odd_memory, debian_12, -EINVAL, "not a multiple of 1048576" },
-		{ no_memory, debian_12, -EINVAL, "memory" },
-		{ part_of_a_page, debian_12, -EINVAL, "not a multiple of 2097152" },
-		{ no_qmp, debian_12, -EINVAL, "QMP has no descriptor" },
-		{ fd_of_stdin, debian_12, -EINVAL, "disk-file has no descriptor" },
-		{ raw_in_the_middle, debian_12, -EINVAL, "raw image cannot have a backing" },
-		{ raw_overlay, debian_12, -EINVAL, "raw disk cannot have a backing" },
-		{ backing_alone, debian_12, -EINVAL, "without a disk" },
-		{ code_without_vars, debian_12, -EINVAL, "both code and variables" },
-		{ initrd_alone, debian_12, -EINVAL, "without a kernel" },
-		{ virtiofs_on_plain_memory, debian_12, -EINVAL, "shared memory" },
-		{ long_tag, debian_12, -EINVAL, "tag of mount 0" },
-		{ pathless_9p, debian_12, -EINVAL, "path is empty" },
-		{ no_mac, debian_12, -EINVAL, "mac is empty" },
+		{ newline_in_name, golden_caps, -EINVAL, "guest contains a control character" },
+		{ escape_in_append, golden_caps, -EINVAL, "append contains" },
+		{ bad_utf8_seed, golden_caps, -EINVAL, "dir is not UTF-8" },
+		{ no_name, golden_caps, -EINVAL, "guest is empty" },
+		{ no_uuid, golden_caps, -EINVAL, "uuid is empty" },
+		{ no_vcpu, golden_caps, -EINVAL, "no vCPU" },
+		{ odd_memory, golden_caps, -EINVAL, "not a multiple of 1048576" },
+		{ no_memory, golden_caps, -EINVAL, "memory" },
+		{ part_of_a_page, golden_caps, -EINVAL, "not a multiple of 2097152" },
+		{ no_qmp, golden_caps, -EINVAL, "QMP has no descriptor" },
+		{ fd_of_stdin, golden_caps, -EINVAL, "disk-file has no descriptor" },
+		{ raw_in_the_middle, golden_caps, -EINVAL, "raw image cannot have a backing" },
+		{ raw_overlay, golden_caps, -EINVAL, "raw disk cannot have a backing" },
+		{ backing_alone, golden_caps, -EINVAL, "without a disk" },
+		{ code_without_vars, golden_caps, -EINVAL, "both code and variables" },
+		{ initrd_alone, golden_caps, -EINVAL, "without a kernel" },
+		{ virtiofs_on_plain_memory, golden_caps, -EINVAL, "shared memory" },
+		{ long_tag, golden_caps, -EINVAL, "tag of mount 0" },
+		{ pathless_9p, golden_caps, -EINVAL, "path is empty" },
+		{ no_mac, golden_caps, -EINVAL, "mac is empty" },
 		{ iso, bare, -ENOTSUP, "no KVM support" },
 		{ tcg, bare, -ENOTSUP, "no vvfat" },
 	};
@@ -409,7 +305,7 @@ Test(args, what_cannot_be_expressed_is_refused)
 		AUTO_STRV struct strv args = STRV_INIT;
 		struct error err = ERROR_INIT;
 
-		cr_expect_eq(build(&g, &args, &err), rows[i].r, "row %zu: %s", i, err.msg);
+		cr_expect_eq(golden_build(&g, &args, &err), rows[i].r, "row %zu: %s", i, err.msg);
 		cr_expect(strstr(err.msg, rows[i].says) != NULL, "row %zu: \"%s\" lacks \"%s\"", i,
 			  err.msg, rows[i].says);
 		cr_expect_eq(args.n, 0);
@@ -422,7 +318,7 @@ Test(args, the_first_failure_is_the_one_reported)
 	AUTO_STRV struct strv args = STRV_INIT;
 	struct error err = ERROR_INIT;
 
-	cr_assert_eq(build(&g, &args, &err), -ENOTSUP);
+	cr_assert_eq(golden_build(&g, &args, &err), -ENOTSUP);
 	cr_expect_str_eq(err.msg,
 			 "QEMU arguments: this QEMU (/usr/bin/qemu-system-x86_64) has no "
 			 "KVM support");

@@ -16,6 +16,7 @@
 #include "run/undo.h"
 #include "helper_host.h"
 
+static const struct undo_how drop, keep = { .keep_data = true };
 static struct test_host t;
 static struct vmdir vd;
 static struct journal j;
@@ -75,7 +76,7 @@ Test(undo, kills_the_recorded_process)
 	int status = 0;
 
 	intend_process(pid, start);
-	cr_expect(undo_all(&t.host, &vd, false, NULL) == 0);
+	cr_expect(undo_all(&t.host, &vd, &drop, NULL) == 0);
 	cr_assert(waitpid(pid, &status, WNOHANG) == pid);
 	cr_expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 }
@@ -86,7 +87,7 @@ Test(undo, leaves_another_process_with_the_same_pid_alone)
 	pid_t pid = start_sleeper(&start);
 
 	intend_process(pid, start + 1);
-	cr_expect(undo_all(&t.host, &vd, false, NULL) == 0);
+	cr_expect(undo_all(&t.host, &vd, &drop, NULL) == 0);
 	cr_expect(waitpid(pid, NULL, WNOHANG) == 0);
 	(void)kill(pid, SIGKILL);
 	(void)waitpid(pid, NULL, 0);
@@ -99,7 +100,7 @@ Test(undo, leaves_processes_alone_when_the_record_is_of_another_boot)
 
 	intend_process(pid, start);
 	(void)snprintf(t.host.boot_id, sizeof(t.host.boot_id), "another");
-	cr_expect(undo_all(&t.host, &vd, false, NULL) == 0);
+	cr_expect(undo_all(&t.host, &vd, &drop, NULL) == 0);
 	cr_expect(waitpid(pid, NULL, WNOHANG) == 0);
 	(void)kill(pid, SIGKILL);
 	(void)waitpid(pid, NULL, 0);
@@ -110,11 +111,11 @@ Test(undo, removes_the_data_folder_or_keeps_it)
 	struct stat st;
 
 	make_data();
-	cr_expect(undo_all(&t.host, &vd, true, NULL) == 0);
+	cr_expect(undo_all(&t.host, &vd, &keep, NULL) == 0);
 	cr_expect(stat(vd.data_path, &st) == 0);
-	cr_expect(undo_all(&t.host, &vd, false, NULL) == 0);
+	cr_expect(undo_all(&t.host, &vd, &drop, NULL) == 0);
 	cr_expect(stat(vd.data_path, &st) < 0 && errno == ENOENT);
-	cr_expect(undo_all(&t.host, &vd, false, NULL) == 0);
+	cr_expect(undo_all(&t.host, &vd, &drop, NULL) == 0);
 }
 
 Test(undo, refuses_an_operation_it_does_not_know_but_does_the_others)
@@ -127,7 +128,7 @@ Test(undo, refuses_an_operation_it_does_not_know_but_does_the_others)
 	cr_assert(journal_intend(&j, OP_LEDGER, o, NULL) > 0);
 	cr_assert(ledger_hold(&t.host, LEDGER_MEMORY, "vm", 5, NULL) == 0);
 	cr_assert(journal_intend(&j, "teleport", json_new_object(), NULL) > 0);
-	cr_expect(undo_all(&t.host, &vd, false, &err) == -ENOTSUP);
+	cr_expect(undo_all(&t.host, &vd, &drop, &err) == -ENOTSUP);
 	cr_assert(ledger_held(&t.host, LEDGER_MEMORY, NULL, &sum, NULL) == 0);
 	cr_expect(sum == 0);
 }

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+#include "guest/pci.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "guest/exec.h"
+
+/* Linux's IORESOURCE_UNSET: the kernel knows the BAR's size and has no address for it. */
+#define REGION_UNSET UINT64_C(0x20000000)
+#define BARS         6
+
+/* "F ADDRESS VENDOR DEVICE DRIVER" and below it the lines of "resource". */
+static const char script[] =
+	"for d in /sys/bus/pci/devices/*; do\n"
+	"  [ -e \"$d/vendor\" ] || continue\n"
+	"  read -r v < \"$d/vendor\"; read -r p < \"$d/device\"\n"
+	"  n=; if [ -e \"$d/driver\" ]; then n=$(readlink \"$d/driver\"); n=${n##*/}; fi\n"
+	"  echo \"F ${d##*/} $v $p ${n:--}\"\n"
+	"  cat \"$d/resource\"\n"
+	"done\n";
+
+static bool parse_function(const char *line, struct guest_function *ret)
+{
+	char text[256];
+	char *words[5], *save = NULL, *end = NULL;
+	size_t n = 0;
+
+	(void)snprintf(text, sizeof(text), "%s", line);
+	for (char *w = strtok_r(text, " ", &save); w != NULL && n < 5;
+	     w = strtok_r(NULL, " ", &save))
+		words[n++] = w;
+	if (n != 5)
+		return false;
+	*ret = (struct guest_function){ .unassigned = -1 };
+	(void)snprintf(ret->address, sizeof(ret->address), "%.31s", words[1]);
+	ret->vendor = (uint16_t)strtoul(words[2], &end, 16);
+	ret->device = (uint16_t)strtoul(words[3], &end, 16);
+	if (strcmp(words[4], "-") != 0)
+		(void)snprintf(ret->driver, sizeof(ret->driver), "%.63s", words[4]);
+	return true;
+}
+
+/* "0xSTART 0xEND 0xFLAGS" */
+static uint64_t region_flags(const char *line)
+{
+	char *end = NULL;
+
+	(void)strtoull(line, &end, 16);
+	(void)strtoull(end, &end, 16);
+	return strtoull(end, &end, 16);
+}
+
+static int add(struct guest_functions *f, const struct guest_function *one)
+{
+	struct guest_function *v = reallocarray(f->v, f->n + 1, sizeof(*v));
+
+	if (v == NULL)
+		return -ENOMEM;
+	f->v = v;
+	v[f->n++] = *one;
+	return 0;
+}
+
+int guest_functions_parse(const char *text, struct guest_functions *ret)
+{
+	AUTO_FREE char *copy = strdup(text);
+	struct guest_function one;
+	char *save = NULL;
+	int bar = 0, r = copy == NULL ? -ENOMEM : 0;
+
+	for (char *line = r < 0 ? NULL : strtok_r(copy, "\n", &save); line != NULL && r == 0;
+	     line = strtok_r(NULL, "\n", &save)) {
+		if (line[0] == 'F') {
+			bar = 0;
+			r = parse_function(line, &one) ? add(ret, &one) : 0;
+		} else if (ret->n > 0 && bar < BARS) {
+			struct guest_function *last = &ret->v[ret->n - 1];
+
+			if (last->unassigned < 0 && (region_flags(line) & REGION_UNSET) != 0)
+				last->unassigned = bar;
+			bar++;
+		}
+	}
+	return r;
+}
+
+int guest_functions_read(struct guest *g, uint64_t deadline_ns, struct guest_functions *ret,
+			 const struct watchset *ws, struct error *err)
+{
+	AUTO_FREE char *text = NULL;
+	int r = guest_capture(g, script, NULL, deadline_ns, &text, ws, err);
+
+	if (r < 0)
+		return error_prefix(err, r, "the guest's PCI functions");
+	return guest_functions_parse(text, ret) < 0 ? error_set(err, ENOMEM, "out of memory") : 0;
+}
+
+void guest_functions_done(struct guest_functions *functions)
+{
+	free(functions->v);
+	*functions = (struct guest_functions)GUEST_FUNCTIONS_INIT;
+}

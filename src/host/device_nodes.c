@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+#include "host/device_nodes.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "host/host.h"
+
+#define DEPTH_MAX    7
+#define TEXT_CAP     ((size_t)64 * 1024)
+#define NVIDIA_MAJOR 195
+
+static int add(struct device_nodes *nodes, const struct device_node *node)
+{
+	struct device_node *v = reallocarray(nodes->v, nodes->n + 1, sizeof(*v));
+
+	if (v == NULL)
+		return -ENOMEM;
+	nodes->v = v;
+	v[nodes->n] = *node;
+	v[nodes->n].name = strdup(node->name);
+	if (v[nodes->n].name == NULL)
+		return -ENOMEM;
+	nodes->n++;
+	return 0;
+}
+
+/* The last component of a link; "" when there is none. */
+static void link_name(int dir_fd, const char *path, char *ret, size_t size)
+{
+	char target[PATH_MAX];
+	ssize_t n = readlinkat(dir_fd, path, target, sizeof(target) - 1);
+	const char *last;
+
+	ret[0] = '\0';
+	if (n <= 0)
+		return;
+	target[n] = '\0';
+	last = strrchr(target, '/');
+	(void)snprintf(ret, size, "%.60s", last != NULL ? last + 1 : target);
+}
+
+static bool has_entries(int dir_fd, const char *path)
+{
+	int fd = openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	AUTO_CLOSEDIR DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *e;
+
+	if (dir == NULL) {
+		close_fd(&fd);
+		return false;
+	}
+	while ((e = readdir(dir)) != NULL) {
+		if (e->d_name[0] != '.')
+			return true;
+	}
+	return false;
+}
+
+bool device_rdev_parse(const char *text, dev_t *ret)
+{
+	char *end = NULL;
+	unsigned long maj = strtoul(text, &end, 10), min;
+
+	if (end == text || *end != ':')
+		return false;
+	text = end + 1;
+	min = strtoul(text, &end, 10);
+	*ret = makedev((unsigned int)maj, (unsigned int)min);
+	return end != text;
+}
+
+/* The number behind @key, with white space before it. */
+static bool number_after(const char *text, const char *key, unsigned long *ret)
+{
+	const char *at = strstr(text, key);
+	char *end = NULL;
+
+	if (at == NULL)
+		return false;
+	at += strlen(key);
+	*ret = strtoul(at, &end, 10);
+	return end != at;
+}
+
+/* A folder with "dev" and, in "uevent", the name that devtmpfs gives the node. */
+static int take_node(struct device_nodes *nodes, int dir_fd)
+{
+	AUTO_FREE char *number = NULL, *event = NULL;
+	struct device_node node = { .block = false };
+	char subsystem[64];
+	char *name;
+
+	if (file_read_at(dir_fd, "dev", TEXT_CAP, &number, NULL, NULL) < 0 ||
+	    !device_rdev_parse(number, &node.rdev) ||
+	    file_read_at(dir_fd, "uevent", TEXT_CAP, &event, NULL, NULL) < 0)
+		return 0;
+	name = strstr(event, "DEVNAME=");
+	if (name == NULL)
+		return 0;
+	name += strlen("DEVNAME=");
+	name[strcspn(name, "\n")] = '\0';
+	link_name(dir_fd, "subsystem", subsystem, sizeof(subsystem));
+	node.block = strcmp(subsystem, "block") == 0;
+	node.held = node.block && has_entries(dir_fd, "holders");
+	node.name = name;
+	return add(nodes, &node);
+}
+
+/* "0000:41:00.0", another PCI function: the device's own folders have no such name. */
+static bool is_function(const char *name)
+{
+	const char *dot = strrchr(name, '.');
+
+	return strlen(name) >= 12 && dot != NULL && dot[1] >= '0' && dot[1] <= '7' && dot[2] == 0 &&
+	       strchr(name, ':') != NULL && strchr(name, ':') != strrchr(name, ':');
+}
+
+/* Network interfaces are folders below one called "net", of the function or of its virtio device.
+ */
+static void take_interfaces(struct device_nodes *nodes, int dir_fd)
+{
+	int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO_CLOSEDIR DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *e;
+
+	if (dir == NULL) {
+		close_fd(&fd);
+		return;
+	}
+	while ((e = readdir(dir)) != NULL) {
+		if (e->d_name[0] != '.')
+			strv_add(&nodes->interfaces, e->d_name);
+	}
+}
+
+static int walk(struct device_nodes *nodes, int dir_fd, unsigned int depth);
+
+static int walk_into(struct device_nodes *nodes, int dir_fd, const char *name, unsigned int depth)
+{
+	AUTO_CLOSE int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int r;
+
+	if (fd < 0)
+		return 0; /* a file, a link, or gone meanwhile */
+	if (strcmp(name, "net") == 0)
+		take_interfaces(nodes, fd);
+	r = take_node(nodes, fd);
+	return r < 0 ? r : walk(nodes, fd, depth + 1);
+}
+
+static int walk(struct device_nodes *nodes, int dir_fd, unsigned int depth)
+{
+	int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO_CLOSEDIR DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *e;
+	int r = 0;
+
+	if (dir == NULL) {
+		close_fd(&fd);
+		return 0;
+	}
+	while (r == 0 && depth < DEPTH_MAX && (e = readdir(dir)) != NULL) {
+		if (e->d_name[0] == '.' || is_function(e->d_name) || e->d_type == DT_REG ||
+		    e->d_type == DT_LNK)
+			continue;
+		r = walk_into(nodes, dir_fd, e->d_name, depth);
+	}
+	return r;
+}
+
+static int add_vfio_group(const struct host *host, struct device_nodes *nodes, int dir_fd)
+{
+	AUTO_FREE char *number = NULL;
+	struct device_node node = { .block = false };
+	char group[32], path[64], name[64];
+
+	link_name(dir_fd, "iommu_group", group, sizeof(group));
+	if (group[0] == '\0')
+		return 0;
+	(void)snprintf(path, sizeof(path), "class/vfio/%s/dev", group);
+	if (file_read_at(host->sys_fd, path, TEXT_CAP, &number, NULL, NULL) < 0 ||
+	    !device_rdev_parse(number, &node.rdev))
+		return 0;
+	(void)snprintf(name, sizeof(name), "vfio/%s", group);
+	node.name = name;
+	return add(nodes, &node);
+}
+
+/* NVIDIA's driver makes its nodes by itself; /proc tells which is whose. */
+static int add_nvidia(const struct host *host, struct device_nodes *nodes, const char *address)
+{
+	AUTO_FREE char *text = NULL;
+	struct device_node node = { .block = false };
+	char path[96], name[32];
+	unsigned long minor_number = 0;
+
+	(void)snprintf(path, sizeof(path), "driver/nvidia/gpus/%.32s/information", address);
+	if (file_read_at(host->proc_fd, path, TEXT_CAP, &text, NULL, NULL) < 0)
+		return 0;
+	if (!number_after(text, "Device Minor:", &minor_number))
+		return 0;
+	(void)snprintf(name, sizeof(name), "nvidia%lu", minor_number);
+	node.name = name;
+	node.rdev = makedev(NVIDIA_MAJOR, (unsigned int)minor_number);
+	return add(nodes, &node);
+}
+
+/* AMD compute: location_id is bus << 8 | device << 3 | function, domain stands beside it. */
+static bool is_node_of(const char *properties, const char *address)
+{
+	unsigned long location = 0, domain = 0;
+	char text[64];
+
+	if (!number_after(properties, "location_id ", &location))
+		return false;
+	(void)number_after(properties, "\ndomain ", &domain);
+	(void)snprintf(text, sizeof(text), "%04lx:%02lx:%02lx.%lx", domain, location >> 8 & 0xff,
+		       location >> 3 & 0x1f, location & 7);
+	return strcmp(text, address) == 0;
+}
+
+static void find_kfd(const struct host *host, struct device_nodes *nodes, const char *address)
+{
+	for (unsigned int i = 0; i < 512 && nodes->kfd == 0; i++) {
+		AUTO_FREE char *properties = NULL, *id = NULL;
+		char path[96];
+
+		(void)snprintf(path, sizeof(path), "class/kfd/kfd/topology/nodes/%u/properties", i);
+		if (file_read_at(host->sys_fd, path, TEXT_CAP, &properties, NULL, NULL) < 0)
+			return;
+		(void)snprintf(path, sizeof(path), "class/kfd/kfd/topology/nodes/%u/gpu_id", i);
+		if (is_node_of(properties, address) &&
+		    file_read_at(host->sys_fd, path, TEXT_CAP, &id, NULL, NULL) == 0)
+			nodes->kfd = strtoul(id, NULL, 10);
+	}
+}
+
+int device_nodes_find(const struct host *host, const char *address, struct device_nodes *ret,
+		      struct error *err)
+{
+	char path[96];
+	AUTO_CLOSE int fd = -1;
+	int r;
+
+	(void)snprintf(path, sizeof(path), "bus/pci/devices/%.32s", address);
+	fd = openat(host->sys_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return error_errno(err, "PCI function %s", address);
+	r = walk(ret, fd, 0);
+	if (r == 0)
+		r = add_vfio_group(host, ret, fd);
+	if (r == 0)
+		r = add_nvidia(host, ret, address);
+	find_kfd(host, ret, address);
+	if (r < 0 || strv_error(&ret->interfaces) < 0)
+		return error_set(err, ENOMEM, "out of memory");
+	return 0;
+}
+
+void device_nodes_done(struct device_nodes *nodes)
+{
+	for (size_t i = 0; i < nodes->n; i++)
+		free(nodes->v[i].name);
+	free(nodes->v);
+	strv_done(&nodes->interfaces);
+	*nodes = (struct device_nodes)DEVICE_NODES_INIT;
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What of /dev and of the network belongs to a PCI function, as /sys tells: device nodes of every
+ * driver below it (DRM, sound, NVMe, ...), its VFIO group, NVIDIA's own nodes, network interfaces.
+ */
+#ifndef BMVM_HOST_DEVICE_NODES_H
+#define BMVM_HOST_DEVICE_NODES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/strv.h"
+
+struct error;
+struct host;
+
+/**
+ * struct device_node - One node
+ * @name:  below /dev, "dri/card0"; owned
+ * @rdev:  its number
+ * @block: a block device
+ * @held:  block: another block device stands on it (device mapper, RAID)
+ */
+struct device_node {
+	char *name;
+	dev_t rdev;
+	bool block;
+	bool held;
+};
+
+/**
+ * struct device_nodes - All of a function; free with device_nodes_done()
+ * @interfaces: names of its network interfaces
+ * @kfd:        its gpu_id in the AMD compute driver's topology, 0: none
+ */
+struct device_nodes {
+	struct device_node *v;
+	size_t n;
+	struct strv interfaces;
+	unsigned long kfd;
+};
+
+#define DEVICE_NODES_INIT                                                                          \
+	{                                                                                          \
+		.v = NULL                                                                          \
+	}
+
+/**
+ * device_nodes_find() - Find them
+ * @address: "0000:41:00.0"
+ * @ret:     must be DEVICE_NODES_INIT
+ *
+ * Functions behind a bridge @address are not looked into. Return: 0, also when there are none;
+ * -ENOENT no such function; -ENOMEM.
+ */
+int device_nodes_find(const struct host *host, const char *address, struct device_nodes *ret,
+		      struct error *err);
+
+/** device_rdev_parse() - Read "MAJOR:MINOR", as the kernel writes it. Return: whether it is one. */
+bool device_rdev_parse(const char *text, dev_t *ret);
+
+/** device_nodes_done() - Free; accepts DEVICE_NODES_INIT. */
+void device_nodes_done(struct device_nodes *nodes);
+
+#define AUTO_DEVICE_NODES CLEANUP(device_nodes_done)
+
+#endif

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: MIT */
+#include "host/device_users.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <net/if.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "host/device_nodes.h"
+#include "host/host.h"
+
+#define TEXT_CAP ((size_t)16 << 20)
+
+/**
+ * struct search - One look through /proc
+ * @registers: what paths of the function's registers in /sys contain, "0000:41:00.0/"
+ * @proc_fd:   of the process looked at
+ */
+struct search {
+	const struct host *host;
+	const struct device_nodes *nodes;
+	struct device_users *found;
+	char registers[64];
+	int proc_fd;
+	pid_t pid;
+};
+
+__attribute__((format(printf, 2, 3))) static int add(struct search *s, const char *fmt, ...)
+{
+	struct device_users *u = s->found;
+	struct device_user *v = reallocarray(u->v, u->n + 1, sizeof(*v));
+	struct device_user one = { .pid = s->pid };
+	AUTO_FREE char *comm = NULL;
+	va_list args;
+	int n;
+
+	if (v == NULL)
+		return -ENOMEM;
+	u->v = v;
+	va_start(args, fmt);
+	n = vasprintf(&one.what, fmt, args);
+	va_end(args);
+	if (n < 0)
+		return -ENOMEM;
+	for (size_t i = 0; i < u->n; i++) {
+		if (v[i].pid == one.pid && strcmp(v[i].what, one.what) == 0) {
+			free(one.what);
+			return 0;
+		}
+	}
+	if (s->pid != 0 && file_read_at(s->proc_fd, "comm", 256, &comm, NULL, NULL) == 0) {
+		comm[strcspn(comm, "\n")] = '\0';
+		(void)snprintf(one.name, sizeof(one.name), "%s", comm);
+		for (char *c = one.name; *c != '\0'; c++) {
+			if ((unsigned char)*c < ' ' || (unsigned char)*c >= 0x7f)
+				*c = '?';
+		}
+	}
+	v[u->n++] = one;
+	return 0;
+}
+
+/* ---- processes ---- */
+
+static const struct device_node *node_by_path(const struct search *s, const char *path)
+{
+	if (strncmp(path, "/dev/", 5) != 0)
+		return NULL;
+	for (size_t i = 0; i < s->nodes->n; i++) {
+		if (strcmp(s->nodes->v[i].name, path + 5) == 0)
+			return &s->nodes->v[i];
+	}
+	return NULL;
+}
+
+static const struct device_node *node_by_rdev(const struct search *s, dev_t rdev, bool block)
+{
+	for (size_t i = 0; i < s->nodes->n; i++) {
+		if (s->nodes->v[i].rdev == rdev && s->nodes->v[i].block == block)
+			return &s->nodes->v[i];
+	}
+	return NULL;
+}
+
+/* Registers and configuration, opened through /sys. */
+static bool is_register(const struct search *s, const char *path)
+{
+	const char *at = strncmp(path, "/sys/", 5) == 0 ? strstr(path, s->registers) : NULL;
+	const char *file = at == NULL ? "" : at + strlen(s->registers);
+
+	return strncmp(file, "resource", 8) == 0 || strncmp(file, "rom", 3) == 0;
+}
+
+/* A node may be open under any name, in any mount namespace: its number tells. */
+static int check_descriptor(struct search *s, int fds, const char *name)
+{
+	const struct device_node *node = NULL;
+	char path[PATH_MAX];
+	struct statx st;
+	ssize_t n = readlinkat(fds, name, path, sizeof(path) - 1);
+
+	if (n <= 0)
+		return 0;
+	path[n] = '\0';
+	if (is_register(s, path))
+		return add(s, "%s", path);
+	if (path[0] == '/' && statx(fds, name, AT_STATX_DONT_SYNC, STATX_TYPE, &st) == 0 &&
+	    (S_ISCHR(st.stx_mode) || S_ISBLK(st.stx_mode)))
+		node = node_by_rdev(s, makedev(st.stx_rdev_major, st.stx_rdev_minor),
+				    S_ISBLK(st.stx_mode));
+	if (node == NULL)
+		node = node_by_path(s, path);
+	return node == NULL ? 0 : add(s, "/dev/%s", node->name);
+}
+
+static int check_descriptors(struct search *s)
+{
+	int fd = openat(s->proc_fd, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO_CLOSEDIR DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *e;
+	int r = 0;
+
+	if (dir == NULL) {
+		close_fd(&fd);
+		return 0; /* ended, or not ours to see */
+	}
+	while (r == 0 && (e = readdir(dir)) != NULL) {
+		if (e->d_name[0] != '.')
+			r = check_descriptor(s, dirfd(dir), e->d_name);
+	}
+	return r;
+}
+
+/* Mapped, though perhaps closed: "7f..-7f.. rw-s 000 00:05 123   /dev/dri/renderD128". */
+static int check_maps(struct search *s)
+{
+	AUTO_FREE char *text = NULL;
+	char *save = NULL;
+	int r = 0;
+
+	if (file_read_at(s->proc_fd, "maps", TEXT_CAP, &text, NULL, NULL) < 0)
+		return 0;
+	for (char *line = strtok_r(text, "\n", &save); line != NULL && r == 0;
+	     line = strtok_r(NULL, "\n", &save)) {
+		char *path = strchr(line, '/');
+		const struct device_node *node = path == NULL ? NULL : node_by_path(s, path);
+
+		if (node != NULL)
+			r = add(s, "/dev/%s", node->name);
+		else if (path != NULL && is_register(s, path))
+			r = add(s, "%s", path);
+	}
+	return r;
+}
+
+/* All AMD GPUs share /dev/kfd; the driver tells which of them a process has memory on. */
+static int check_kfd(struct search *s)
+{
+	char path[96];
+
+	(void)snprintf(path, sizeof(path), "class/kfd/kfd/proc/%d/vram_%lu", (int)s->pid,
+		       s->nodes->kfd);
+	if (s->nodes->kfd == 0 || faccessat(s->host->sys_fd, path, F_OK, 0) < 0)
+		return 0;
+	return add(s, "/dev/kfd");
+}
+
+static int check_process(struct search *s, int proc_dir, const char *name)
+{
+	AUTO_CLOSE int fd = openat(proc_dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r;
+
+	if (fd < 0)
+		return 0;
+	s->proc_fd = fd;
+	s->pid = (pid_t)strtol(name, NULL, 10);
+	r = check_descriptors(s);
+	if (r == 0)
+		r = check_maps(s);
+	if (r == 0)
+		r = check_kfd(s);
+	s->pid = 0;
+	s->proc_fd = -1;
+	return r;
+}
+
+static int check_processes(struct search *s, struct error *err)
+{
+	int fd = openat(s->host->proc_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO_CLOSEDIR DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *e;
+	int r = 0;
+
+	if (dir == NULL) {
+		r = error_errno(err, "read /proc");
+		close_fd(&fd);
+		return r;
+	}
+	while (r == 0 && (e = readdir(dir)) != NULL) {
+		if (e->d_name[0] >= '1' && e->d_name[0] <= '9')
+			r = check_process(s, dirfd(dir), e->d_name);
+	}
+	return r < 0 ? error_set(err, ENOMEM, "out of memory") : 0;
+}
+
+/* ---- uses without a process ---- */
+
+/* Move behind @n fields and the space after each. NULL when there are fewer. */
+static const char *behind(const char *line, unsigned int n)
+{
+	while (n-- > 0 && line != NULL) {
+		line = strchr(line, ' ');
+		line = line == NULL ? NULL : line + 1;
+	}
+	return line;
+}
+
+/* "36 35 98:0 /mnt1 /mnt2 rw,noatime ..." */
+static int check_mounts(struct search *s)
+{
+	AUTO_FREE char *text = NULL;
+	char *save = NULL;
+	int r = 0;
+
+	if (file_read_at(s->host->proc_fd, "self/mountinfo", TEXT_CAP, &text, NULL, NULL) < 0)
+		return 0;
+	for (char *line = strtok_r(text, "\n", &save); line != NULL && r == 0;
+	     line = strtok_r(NULL, "\n", &save)) {
+		const char *number = behind(line, 2), *where = behind(line, 4);
+		dev_t rdev;
+
+		if (where != NULL && device_rdev_parse(number, &rdev) &&
+		    node_by_rdev(s, rdev, true) != NULL)
+			r = add(s, "mounted on %.*s", (int)strcspn(where, " "), where);
+	}
+	return r;
+}
+
+static int check_swap(struct search *s)
+{
+	AUTO_FREE char *text = NULL;
+	char *save = NULL;
+	int r = 0;
+
+	if (file_read_at(s->host->proc_fd, "swaps", TEXT_CAP, &text, NULL, NULL) < 0)
+		return 0;
+	for (char *line = strtok_r(text, "\n", &save); line != NULL && r == 0;
+	     line = strtok_r(NULL, "\n", &save)) {
+		line[strcspn(line, " \t")] = '\0';
+		if (node_by_path(s, line) != NULL)
+			r = add(s, "swap on %s", line);
+	}
+	return r;
+}
+
+static int check_interfaces(struct search *s)
+{
+	const struct strv *names = &s->nodes->interfaces;
+	int r = 0;
+
+	for (size_t i = 0; i < names->n && r == 0; i++) {
+		AUTO_FREE char *text = NULL;
+		char path[128];
+
+		(void)snprintf(path, sizeof(path), "class/net/%.64s/flags", names->v[i]);
+		if (file_read_at(s->host->sys_fd, path, 64, &text, NULL, NULL) == 0 &&
+		    (strtoul(text, NULL, 16) & IFF_UP) != 0)
+			r = add(s, "interface %s is up", names->v[i]);
+	}
+	return r;
+}
+
+static int check_kernel(struct search *s)
+{
+	int r = check_mounts(s);
+
+	if (r == 0)
+		r = check_swap(s);
+	if (r == 0)
+		r = check_interfaces(s);
+	for (size_t i = 0; i < s->nodes->n && r == 0; i++) {
+		if (s->nodes->v[i].held)
+			r = add(s, "/dev/%s is part of another block device", s->nodes->v[i].name);
+	}
+	return r;
+}
+
+int device_users_find(const struct host *host, const char *address, struct device_users *ret,
+		      struct error *err)
+{
+	AUTO_DEVICE_NODES struct device_nodes nodes = DEVICE_NODES_INIT;
+	struct search s = { .host = host, .nodes = &nodes, .found = ret, .proc_fd = -1 };
+	int r = device_nodes_find(host, address, &nodes, err);
+
+	if (r < 0)
+		return r;
+	(void)snprintf(s.registers, sizeof(s.registers), "%.32s/", address);
+	r = check_processes(&s, err);
+	if (r == 0 && check_kernel(&s) < 0)
+		r = error_set(err, ENOMEM, "out of memory");
+	return r;
+}
+
+void device_users_done(struct device_users *users)
+{
+	for (size_t i = 0; i < users->n; i++)
+		free(users->v[i].what);
+	free(users->v);
+	*users = (struct device_users)DEVICE_USERS_INIT;
+}

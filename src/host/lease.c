@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+#include "host/lease.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "host/host.h"
+
+#define FOLDER     "devices"
+#define RECORD_CAP ((size_t)4096)
+
+static int open_lease(const struct host *host, const char *name, int flags, struct error *err)
+{
+	char path[160];
+	int fd;
+
+	if (name[0] == '.' || strchr(name, '/') != NULL || strlen(name) > 128)
+		return error_set(err, EINVAL, "\"%s\" cannot name a lease", name);
+	if (mkdirat(host->run_fd, FOLDER, 0700) < 0 && errno != EEXIST)
+		return error_errno(err, "make the folder " FOLDER);
+	(void)snprintf(path, sizeof(path), FOLDER "/%s", name);
+	fd = openat(host->run_fd, path, flags | O_NOFOLLOW | O_CLOEXEC, 0600);
+	return fd < 0 ? error_errno(err, "open %s/%s", host->run_dir, path) : fd;
+}
+
+static void read_holder(int fd, struct lease_holder *ret)
+{
+	char text[RECORD_CAP];
+	AUTO_JSON struct json_object *o = NULL;
+	ssize_t n = pread(fd, text, sizeof(text), 0);
+
+	*ret = (struct lease_holder){ .pid = 0 };
+	if (n <= 0 || json_parse(text, (size_t)n, &o, NULL) < 0)
+		return;
+	(void)snprintf(ret->vm, sizeof(ret->vm), "%s", json_str_or(o, "vm", ""));
+	ret->pid = (int)json_u64_or(o, "pid", 0);
+	ret->since = json_u64_or(o, "since", 0);
+}
+
+static int write_holder(int fd, const struct host *host, const char *vm, struct error *err)
+{
+	AUTO_JSON struct json_object *o = json_new_object();
+	const char *text;
+	size_t len;
+
+	json_add_str(o, "vm", vm);
+	json_add_u64(o, "pid", (uint64_t)getpid());
+	json_add_u64(o, "since", (uint64_t)time(NULL));
+	json_add_str(o, "boot", host->boot_id);
+	text = json_compact(o);
+	len = strlen(text);
+	if (ftruncate(fd, 0) < 0 || pwrite(fd, text, len, 0) != (ssize_t)len)
+		return error_errno(err, "write a lease");
+	return 0;
+}
+
+static int take_one(const struct host *host, const char *name, const char *vm, struct error *err)
+{
+	AUTO_CLOSE int fd = open_lease(host, name, O_RDWR | O_CREAT, err);
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	struct lease_holder holder;
+	int r;
+
+	if (fd < 0)
+		return fd;
+	if (fcntl(fd, F_OFD_SETLK, &lock) < 0) {
+		if (errno != EAGAIN && errno != EACCES)
+			return error_errno(err, "lock the lease of %s", name);
+		read_holder(fd, &holder);
+		return error_set(err, EBUSY, "%s is in use by VM %s%s", name,
+				 holder.vm[0] != '\0' ? holder.vm : "(starting)",
+				 strcmp(holder.vm, vm) == 0 ? " already" : "");
+	}
+	r = write_holder(fd, host, vm, err);
+	return r < 0 ? r : TAKE_FD(fd);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static int take_sorted(const struct host *host, const struct strv *names, const char *vm,
+		       struct leases *ret, struct error *err)
+{
+	for (size_t i = 0; i < names->n; i++) {
+		int fd;
+
+		if (i > 0 && strcmp(names->v[i], names->v[i - 1]) == 0)
+			continue;
+		fd = take_one(host, names->v[i], vm, err);
+		if (fd < 0)
+			return fd;
+		ret->fds[ret->n++] = fd;
+	}
+	return 0;
+}
+
+int leases_take(const struct host *host, const struct strv *names, const char *vm,
+		struct leases *ret, struct error *err)
+{
+	AUTO_STRV struct strv sorted = STRV_INIT;
+	int r;
+
+	strv_add_all(&sorted, names->v);
+	ret->fds = calloc(names->n + 1, sizeof(*ret->fds));
+	if (strv_error(&sorted) < 0 || ret->fds == NULL)
+		return error_set(err, ENOMEM, "out of memory");
+	if (sorted.n > 0)
+		qsort(sorted.v, sorted.n, sizeof(*sorted.v), by_name);
+	r = take_sorted(host, &sorted, vm, ret, err);
+	if (r < 0)
+		leases_done(ret);
+	return r;
+}
+
+int lease_lock(const struct host *host, const char *name, uint64_t deadline_ns, struct error *err)
+{
+	AUTO_CLOSE int fd = open_lease(host, name, O_RDWR | O_CREAT, err);
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	if (fd < 0)
+		return fd;
+	while (fcntl(fd, F_OFD_SETLK, &lock) < 0) {
+		if (errno != EAGAIN && errno != EACCES && errno != EINTR)
+			return error_errno(err, "lock %s", name);
+		if (deadline_poll_ms(deadline_ns) == 0)
+			return error_set(err, ETIMEDOUT, "another run is changing %s for too long",
+					 name);
+		clock_sleep_ms(20);
+	}
+	return TAKE_FD(fd);
+}
+
+int leases_add(struct leases *leases, struct leases *more, struct error *err)
+{
+	int *fds = reallocarray(leases->fds, leases->n + more->n + 1, sizeof(*fds));
+
+	if (fds == NULL) {
+		leases_done(more);
+		return error_set(err, ENOMEM, "out of memory");
+	}
+	leases->fds = fds;
+	for (size_t i = 0; i < more->n; i++)
+		leases->fds[leases->n++] = TAKE_FD(more->fds[i]);
+	more->n = 0;
+	leases_done(more);
+	return 0;
+}
+
+void leases_done(struct leases *leases)
+{
+	for (size_t i = 0; i < leases->n; i++)
+		close_fd(&leases->fds[i]);
+	free(leases->fds);
+	*leases = (struct leases)LEASES_INIT;
+}
+
+int lease_holder(const struct host *host, const char *name, struct lease_holder *ret,
+		 struct error *err)
+{
+	struct error unread = ERROR_INIT;
+	AUTO_CLOSE int fd = open_lease(host, name, O_RDONLY, &unread);
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	*ret = (struct lease_holder){ .pid = 0 };
+	if (fd == -ENOENT)
+		return 0;
+	if (fd < 0) {
+		if (err != NULL)
+			*err = unread;
+		return fd;
+	}
+	if (fcntl(fd, F_OFD_GETLK, &lock) < 0)
+		return error_errno(err, "ask for the lease of %s", name);
+	if (lock.l_type == F_UNLCK)
+		return 0;
+	read_holder(fd, ret);
+	return 1;
+}

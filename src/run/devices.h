@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Devices as stages of a run: choosing them, having the guardian take them, and looking for them in
+ * the guest.
+ */
+#ifndef BMVM_RUN_DEVICES_H
+#define BMVM_RUN_DEVICES_H
+
+#include <stdbool.h>
+
+struct error;
+struct run;
+
+/**
+ * devices_choose() - Choose what the configuration asks for; part of stage_validate()
+ *
+ * Waits for devices that others use for as long as --wait says. Return: 0, also when none are asked
+ * for; -EPERM without root; as device_choice_make(); what a watch returned.
+ */
+int devices_choose(struct run *r, struct error *err);
+
+/** stage_devices_wanted() - Whether this run has any. */
+bool stage_devices_wanted(const struct run *r);
+
+/** stage_devices() - The guardian takes them. Return: 0; as assignment_make(). */
+int stage_devices(struct run *r, struct error *err);
+
+/**
+ * devices_check_guest() - Compare what the guest sees with what it was given
+ *
+ * Return: 0; -ENODEV a function is missing, or has a BAR without address: the guest's kernel lines
+ * about it are logged; errno of asking.
+ */
+int devices_check_guest(struct run *r, struct error *err);
+
+#endif

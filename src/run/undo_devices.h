@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Giving devices back: the undo procedures of the device records in a journal.
+ *
+ * What another one has changed since is left alone and reported; a device that cannot be given back
+ * is quarantined and reported. Each procedure may be killed at any moment and called again.
+ */
+#ifndef BMVM_RUN_UNDO_DEVICES_H
+#define BMVM_RUN_UNDO_DEVICES_H
+
+#include <json-c/json.h>
+#include <stdbool.h>
+
+#include "base/strv.h"
+#include "host/host.h"
+#include "host/journal.h"
+
+struct error;
+
+/**
+ * struct device_undo - Who undoes
+ * @vm:         name of the VM
+ * @journal_fd: file on which the helpers of earlier writes hold a shared lock
+ * @has_leases: the caller holds the leases of the VM's devices (its guardian); else each is taken
+ *              before its device is touched, and a device that another VM has by now is left alone
+ * @reports:    gets a line for each thing that is not as it was and yet will not be tried again;
+ *              NULL: nobody wants them
+ * @settled:    device_undo_settle() has succeeded
+ */
+struct device_undo {
+	const struct host *host;
+	const char *vm;
+	int journal_fd;
+	bool has_leases;
+	struct strv *reports;
+	bool settled;
+};
+
+/** device_undo_is() - Whether a record's operation is one of a device. */
+bool device_undo_is(const char *op);
+
+/**
+ * device_undo_settle() - Make sure that no write of this VM is on its way any more
+ *
+ * Blocks for up to ten seconds. Return: 0; -ETIMEDOUT a write hangs in the kernel.
+ */
+int device_undo_settle(struct device_undo *u, struct error *err);
+
+/**
+ * device_undo_record() - Undo one record of this boot
+ *
+ * Blocks for up to a minute. Return: 0 undone, or reported for good; -errno it can be tried again
+ * later; its device is quarantined until then.
+ */
+int device_undo_record(struct device_undo *u, const char *op, struct json_object *record,
+		       struct error *err);
+
+#endif

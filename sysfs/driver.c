@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: MIT */
+/* Binding a PCI function to another driver, and giving it back: see driver.h. */
+#include "sysfs/driver.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "sysfs/clock.h"
+#include "sysfs/group.h"
+#include "sysfs/write.h"
+
+/* How long a driver may take to show up after it was told to probe. */
+#define PROBE_LIMIT_MS 10000
+
+/* One operation on one function, for the steps it consists of. */
+struct task {
+	const struct sysfs *sys;
+	const struct driver_binding *binding;
+	const char *op;
+	char name[PCI_ADDRESS_SIZE];
+	uint64_t deadline_ns;
+	struct sysfs_error *err;
+};
+
+/* Where a function stands. */
+struct state {
+	char driver[SYSFS_NAME_SIZE];
+	char override[SYSFS_NAME_SIZE];
+};
+
+static struct task begin(const struct sysfs *sys, const struct driver_binding *binding,
+			 const char *op, uint64_t deadline_ns, struct sysfs_error *err)
+{
+	struct task task = {
+		.sys = sys, .binding = binding, .op = op, .deadline_ns = deadline_ns, .err = err
+	};
+
+	(void)pci_address_format(&binding->address, task.name);
+	return task;
+}
+
+static int find_driver(const struct sysfs *sys, const char *driver, struct sysfs_error *err)
+{
+	char path[SYSFS_PATH_SIZE];
+
+	if (!sysfs_is_name(driver) || strlen(driver) >= SYSFS_NAME_SIZE)
+		return sysfs_error_set(err, EINVAL, "\"%.64s\" is no name of a driver", driver);
+	(void)sysfs_path(path, "bus/pci/drivers/%s", driver);
+	if (!sysfs_exists(sys->sys_fd, path))
+		return sysfs_error_set(err, ENOENT, "the driver %s is not loaded", driver);
+	return 0;
+}
+
+static int judge_function(const struct pci_function *f, const char *driver, struct sysfs_error *err)
+{
+	char name[PCI_ADDRESS_SIZE];
+
+	(void)pci_address_format(&f->address, name);
+	if (f->is_gone)
+		return sysfs_error_set(err, EIO,
+				       "%s does not answer: its config space reads all ones", name);
+	if (f->is_bridge)
+		return sysfs_error_set(err, EINVAL, "%s is a bridge", name);
+	if (f->n_vfs > 0)
+		return sysfs_error_set(err, EBUSY, "%s has %zu VFs, which would lose their PF",
+				       name, f->n_vfs);
+	if (f->has_vendor_vfio)
+		return sysfs_error_set(err, EOPNOTSUPP, "%s is given away by its own driver", name);
+	if (!f->has_override)
+		return sysfs_error_set(err, EOPNOTSUPP, "%s has no driver_override", name);
+	if (f->iommu_group < 0 && group_driver_is_vfio(driver))
+		return sysfs_error_set(err, EOPNOTSUPP, "%s is in no IOMMU group", name);
+	return 0;
+}
+
+int driver_plan(const struct sysfs *sys, const struct pci_address *address, const char *driver,
+		struct driver_binding *ret, struct sysfs_error *err)
+{
+	AUTO_PCI_FUNCTION struct pci_function f = { 0 };
+	int r = find_driver(sys, driver, err);
+
+	if (r == 0)
+		r = pci_function_read(sys, address, &f, err);
+	if (r == 0)
+		r = judge_function(&f, driver, err);
+	if (r < 0)
+		return r;
+	*ret = (struct driver_binding){ .address = *address,
+					.vendor = f.vendor,
+					.device = f.device };
+	(void)snprintf(ret->driver, sizeof(ret->driver), "%s", driver);
+	(void)snprintf(ret->old_driver, sizeof(ret->old_driver), "%s", f.driver);
+	(void)snprintf(ret->old_override, sizeof(ret->old_override), "%s", f.driver_override);
+	return 0;
+}
+
+static int read_state(const struct task *task, struct state *ret)
+{
+	const struct driver_binding *binding = task->binding;
+	char path[SYSFS_PATH_SIZE];
+	int64_t vendor = 0, device = 0;
+	int r = pci_driver(task->sys, &binding->address, ret->driver);
+
+	if (r < 0)
+		return sysfs_error_os(task->err, -r, "%s", task->name);
+	r = sysfs_read_number(task->sys->sys_fd, pci_path(path, &binding->address, "vendor"),
+			      &vendor);
+	if (r == 0)
+		r = sysfs_read_number(task->sys->sys_fd,
+				      pci_path(path, &binding->address, "device"), &device);
+	if (r < 0)
+		return sysfs_error_os(task->err, -r, "read the ids of %s", task->name);
+	if (vendor != binding->vendor || device != binding->device)
+		return sysfs_error_set(task->err, ESTALE, "%s is another device now", task->name);
+	return pci_override_read(task->sys, &binding->address, ret->override, task->err);
+}
+
+static bool reads_unset(const char *text, const char *expect)
+{
+	(void)expect;
+	return !pci_override_is_set(text);
+}
+
+/* Write driver_override; an unset one clears it. Keeps @state. */
+static int set_override(const struct task *task, struct state *state, const char *override)
+{
+	bool set = pci_override_is_set(override);
+	char path[SYSFS_PATH_SIZE], value[SYSFS_NAME_SIZE + 1];
+
+	if (pci_override_equal(state->override, override))
+		return 0;
+	(void)snprintf(value, sizeof(value), "%s\n", set ? override : "");
+
+	struct sysfs_change change = { .op = task->op,
+				       .object = task->name,
+				       .path = pci_path(path, &task->binding->address,
+							"driver_override"),
+				       .old = state->override,
+				       .value = value,
+				       .expect = set ? override : NULL,
+				       .accept = set ? NULL : reads_unset };
+	int r = sysfs_change(task->sys, &change, task->deadline_ns, task->err);
+
+	if (r == 0)
+		(void)snprintf(state->override, sizeof(state->override), "%s", override);
+	return r;
+}
+
+static int write_name(const struct task *task, const char *path)
+{
+	struct sysfs_change change = {
+		.op = task->op, .object = task->name, .path = path, .value = task->name
+	};
+
+	return sysfs_change(task->sys, &change, task->deadline_ns, task->err);
+}
+
+static int unbind(const struct task *task, struct state *state)
+{
+	char path[SYSFS_PATH_SIZE];
+
+	if (state->driver[0] == '\0')
+		return 0;
+
+	int r = write_name(task, pci_path(path, &task->binding->address, "driver/unbind"));
+
+	if (r == 0)
+		state->driver[0] = '\0';
+	return r;
+}
+
+/* Wait until the function is on @driver, which has been told to probe it. */
+static int wait_driver(const struct task *task, const char *driver)
+{
+	uint64_t limit_ns = sysfs_deadline_ms(PROBE_LIMIT_MS);
+	char is[SYSFS_NAME_SIZE];
+
+	if (limit_ns > task->deadline_ns)
+		limit_ns = task->deadline_ns;
+	for (;;) {
+		int r = pci_driver(task->sys, &task->binding->address, is);
+
+		if (r < 0)
+			return sysfs_error_os(task->err, -r, "%s", task->name);
+		if (strcmp(is, driver) == 0)
+			return 0;
+		if (!sysfs_nap(task->sys->poll_ms, limit_ns))
+			break;
+	}
+	return sysfs_error_set(task->err, ENODEV, "%s: the driver %s did not take it, %s%s has it",
+			       task->name, driver, is[0] == '\0' ? "no driver" : "the driver ", is);
+}
+
+static int wait_node(const struct task *task)
+{
+	int group = pci_group(task->sys, &task->binding->address);
+
+	if (!group_driver_is_vfio(task->binding->driver))
+		return 0;
+	if (group < 0)
+		return sysfs_error_set(task->err, EOPNOTSUPP, "%s is in no IOMMU group",
+				       task->name);
+	return group_wait_node(task->sys, group, task->deadline_ns, task->err);
+}
+
+int driver_bind(const struct sysfs *sys, const struct driver_binding *binding, uint64_t deadline_ns,
+		struct sysfs_error *err)
+{
+	struct task task = begin(sys, binding, "bind", deadline_ns, err);
+	struct state state;
+	int r = read_state(&task, &state);
+
+	if (r < 0)
+		return r;
+	if (strcmp(state.driver, binding->old_driver) != 0 ||
+	    !pci_override_equal(state.override, binding->old_override))
+		return sysfs_error_set(err, ESTALE, "%s has changed since it was planned",
+				       task.name);
+	if (strcmp(state.driver, binding->driver) == 0)
+		return wait_node(&task);
+	r = set_override(&task, &state, binding->driver);
+	if (r == 0)
+		r = unbind(&task, &state);
+	if (r == 0)
+		r = write_name(&task, "bus/pci/drivers_probe");
+	if (r == 0)
+		r = wait_driver(&task, binding->driver);
+	if (r == 0)
+		r = set_override(&task, &state, binding->old_override);
+	return r < 0 ? r : wait_node(&task);
+}
+
+/* Whether binding or giving back passes through this state. */
+static bool is_ours(const struct driver_binding *binding, const struct state *state)
+{
+	bool driver = state->driver[0] == '\0' || strcmp(state->driver, binding->driver) == 0 ||
+		      strcmp(state->driver, binding->old_driver) == 0;
+	bool override = pci_override_equal(state->override, binding->old_override) ||
+			strcmp(state->override, binding->driver) == 0 ||
+			(binding->old_driver[0] != '\0' &&
+			 strcmp(state->override, binding->old_driver) == 0);
+
+	return driver && override;
+}
+
+/* Take the function off the new driver, if it is there. */
+static int take_off(const struct task *task, struct state *state)
+{
+	const struct driver_binding *binding = task->binding;
+
+	if (strcmp(state->driver, binding->driver) != 0)
+		return 0;
+	if (group_driver_is_vfio(binding->driver)) {
+		int r = group_wait_closed(task->sys, pci_group(task->sys, &binding->address),
+					  task->deadline_ns, task->err);
+
+		if (r < 0)
+			return sysfs_error_prefix(task->err, r, task->name);
+	}
+	if (pci_is_gone(task->sys, &binding->address))
+		return sysfs_error_set(task->err, EIO,
+				       "%s does not answer any more: it stays on %s until the host "
+				       "is started again",
+				       task->name, binding->driver);
+	if (binding->old_driver[0] != '\0') {
+		int r = set_override(task, state, binding->old_driver);
+
+		if (r < 0)
+			return r;
+	}
+	return unbind(task, state);
+}
+
+/* Put a function without driver on its old one. */
+static int put_back(const struct task *task, struct state *state)
+{
+	const char *driver = task->binding->old_driver;
+	char path[SYSFS_PATH_SIZE];
+	int r = find_driver(task->sys, driver, task->err);
+
+	if (r == 0)
+		r = set_override(task, state, driver);
+	if (r == 0) {
+		(void)sysfs_path(path, "bus/pci/drivers/%s/bind", driver);
+		r = write_name(task, path);
+	}
+	return r < 0 ? r : wait_driver(task, driver);
+}
+
+int driver_give_back(const struct sysfs *sys, const struct driver_binding *binding,
+		     uint64_t deadline_ns, struct sysfs_error *err)
+{
+	struct task task = begin(sys, binding, "give-back", deadline_ns, err);
+	struct state state;
+	int r = read_state(&task, &state);
+
+	if (r < 0)
+		return r;
+	if (!is_ours(binding, &state))
+		return sysfs_error_set(err, ESTALE,
+				       "%s: driver \"%s\" and override \"%s\" are somebody else's",
+				       task.name, state.driver, state.override);
+	if (strcmp(state.driver, binding->old_driver) != 0) {
+		r = take_off(&task, &state);
+		if (r < 0)
+			return r;
+	}
+
+	bool put = state.driver[0] == '\0' && binding->old_driver[0] != '\0';
+
+	if (put)
+		r = put_back(&task, &state);
+	if (r == -ETIMEDOUT)
+		return r;
+
+	/* The old override comes back even if the old driver does not. */
+	struct sysfs_error later = { 0 };
+	struct task last = task;
+
+	last.err = r < 0 ? &later : err;
+
+	int restored = set_override(&last, &state, binding->old_override);
+
+	return r < 0 ? r : restored;
+}

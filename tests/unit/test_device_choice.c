@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which devices a run takes of recorded hosts, and what `bmvm gpus` says of them.
+ *
+ * tests/data/hosts/HOST.tree is a host (helper_recorded.h), HOST.gpus and HOST.gpus.json what is
+ * said of it, HOST.choices a list of configurations with what becomes of each:
+ *
+ *   == title
+ *   {...}                    baremetal_vm
+ *   + FOLDER/PATH<tab>TEXT   how the host differs, in the form of a tree
+ *   taken, warning, refused, hint: the answer
+ *
+ * BMVM_UPDATE_GOLDEN=1 in the environment writes the answers anew; then read the diff.
+ */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "cli/device_report.h"
+#include "config/config.h"
+#include "host/lease.h"
+#include "host/quarantine.h"
+#include "run/device_choice.h"
+#include "tests/unit/helper_recorded.h"
+#include "tests/unit/helper_tree.h"
+
+#define HOSTS    TEST_DATA "/hosts/"
+#define TEXT_CAP ((size_t)1 << 20)
+
+static char *root;
+static struct host host = HOST_INIT;
+
+static void start(const char *name, const char *differences)
+{
+	root = tree_new();
+	recorded_load(root, name);
+	if (differences != NULL)
+		(void)recorded_load_text(root, differences);
+	tree_host(root, &host);
+}
+
+static void stop(void)
+{
+	host_done(&host);
+	tree_remove(root);
+}
+
+TestSuite(device_choice, .timeout = 120);
+TestSuite(recorded_host, .timeout = 120);
+
+static void check_golden(const char *name, const char *got)
+{
+	AUTO_FREE char *want = NULL;
+	char path[512];
+
+	(void)snprintf(path, sizeof(path), HOSTS "%s", name);
+	if (getenv("BMVM_UPDATE_GOLDEN") != NULL)
+		cr_assert_eq(file_write_atomic_at(AT_FDCWD, path, got, strlen(got), 0644, NULL), 0);
+	cr_assert_eq(file_read_at(AT_FDCWD, path, TEXT_CAP, &want, NULL, NULL), 0, "%s", path);
+	cr_expect(strcmp(got, want) == 0, "%s differs; this is what there is now:\n%s", path, got);
+}
+
+/* ---- what gpus says ---- */
+
+/* Names from a file of ours: the system's may be missing, or be of another year. */
+static void rename_devices(struct device_list *list)
+{
+	static const char *const paths[] = { HOSTS "pci.ids", NULL };
+	AUTO_PCI_NAMES struct pci_names names = PCI_NAMES_INIT;
+
+	pci_names_load(&names, paths);
+	for (size_t i = 0; i < list->n; i++) {
+		struct device *d = &list->v[i];
+
+		(void)pci_names_vendor(&names, d->f.vendor, d->vendor, sizeof(d->vendor));
+		(void)pci_names_device(&names, d->f.vendor, d->f.device, d->model,
+				       sizeof(d->model));
+	}
+}
+
+static void check_gpus(const char *name)
+{
+	AUTO_DEVICE_LIST struct device_list list = DEVICE_LIST_INIT;
+	AUTO_JSON struct json_object *array = json_new_array();
+	AUTO_FREE char *text = NULL;
+	struct error err = ERROR_INIT;
+	char file[64];
+	size_t size;
+	FILE *out;
+
+	start(name, NULL);
+	cr_assert_eq(device_list_read(&host, false, &list, &err), 0, "%s", err.msg);
+	rename_devices(&list);
+	out = open_memstream(&text, &size);
+	cr_assert_not_null(out);
+	for (size_t i = 0; i < list.n; i++) {
+		device_print(out, &list.v[i]);
+		json_object_array_add(array, device_to_json(&list.v[i]));
+	}
+	(void)fclose(out);
+	(void)snprintf(file, sizeof(file), "%s.gpus", name);
+	check_golden(file, text);
+	free(text);
+	cr_assert(asprintf(&text, "%s\n",
+			   json_object_to_json_string_ext(array, JSON_C_TO_STRING_PRETTY)) > 0);
+	(void)snprintf(file, sizeof(file), "%s.gpus.json", name);
+	check_golden(file, text);
+	stop();
+}
+
+/* ---- what is chosen ---- */
+
+static void put_list(FILE *out, const char *word, const struct strv *list)
+{
+	if (list->n > 0)
+		fputs(word, out);
+	for (size_t i = 0; i < list->n; i++)
+		fprintf(out, "%s%s", i > 0 ? " " : "", list->v[i]);
+}
+
+static void put_request(FILE *out, const struct device_request *rq)
+{
+	static const char *const ways[] = { [DEVICE_WHOLE] = "whole",
+					    [DEVICE_VFS] = "VFs of",
+					    [DEVICE_MDEV] = "mediated devices of",
+					    [DEVICE_VENDOR_VGPU] = "vGPUs of" };
+
+	fprintf(out, "taken: %s %s", ways[rq->way], rq->address);
+	if (rq->way != DEVICE_WHOLE)
+		fprintf(out, ", %u", rq->count);
+	if (rq->create > 0 && rq->members.n == 0)
+		fprintf(out, " of %u to make", rq->create);
+	put_list(out, rq->way == DEVICE_WHOLE ? ", binds " : ": ", &rq->members);
+	if (rq->type[0] != '\0')
+		fprintf(out, ", type %s", rq->type);
+	fprintf(out, ", node %d, for %s\n", rq->numa_node, rq->key);
+}
+
+static const char *code_name(int r)
+{
+	switch (-r) {
+	case ENODEV:
+		return "ENODEV";
+	case EBUSY:
+		return "EBUSY";
+	case ENOTSUP:
+		return "ENOTSUP";
+	case EINVAL:
+		return "EINVAL";
+	default:
+		return strerror(-r);
+	}
+}
+
+static void parse(const char *json, struct config *cfg)
+{
+	AUTO_FREE char *text = NULL;
+	struct error err = ERROR_INIT;
+	struct config_source source = { .name = "case" };
+
+	cr_assert(asprintf(&text, "{\"baremetal_vm\": %s}", json) > 0);
+	source.text = text;
+	source.len = strlen(text);
+	config_init(cfg);
+	cr_assert_eq(config_parse(cfg, &source, NULL, &err), 0, "%s: %s", json, err.msg);
+	cr_assert_eq(config_finish(cfg, &err), 0, "%s: %s", json, err.msg);
+}
+
+static int choose(const char *json, struct device_choice *ret, struct error *err)
+{
+	AUTO_CONFIG struct config cfg;
+
+	parse(json, &cfg);
+	cr_assert(device_choice_wanted(&cfg), "%s", json);
+	return device_choice_make(&host, &cfg, ret, err);
+}
+
+static void put_answer(FILE *out, const char *json)
+{
+	AUTO_DEVICE_CHOICE struct device_choice choice = DEVICE_CHOICE_INIT;
+	struct error err = ERROR_INIT;
+	int r = choose(json, &choice, &err);
+
+	if (r < 0) {
+		fprintf(out, "refused (%s): %s\n", code_name(r), err.msg);
+		if (err.hint[0] != '\0')
+			fprintf(out, "hint: %s\n", err.hint);
+		return;
+	}
+	for (size_t i = 0; i < choice.n; i++)
+		put_request(out, &choice.v[i]);
+	for (size_t i = 0; i < choice.warnings.n; i++)
+		fprintf(out, "warning: %s\n", choice.warnings.v[i]);
+	if (choice.n > 1)
+		fprintf(out, "all on node %d\n", choice.numa_node);
+}
+
+/* One case of the list: what is asked is copied, the answer is made. */
+struct choice_case {
+	char title[128];
+	char json[1024];
+	char differences[8192];
+};
+
+/* The host as it is recorded is there already; one that differs is made for the case. */
+static void run_case(FILE *out, const char *name, const struct choice_case *k)
+{
+	char *kept = root;
+	struct host kept_host = host;
+
+	if (k->differences[0] != '\0')
+		start(name, k->differences);
+	put_answer(out, k->json);
+	fputc('\n', out);
+	if (k->differences[0] != '\0')
+		stop();
+	root = kept;
+	host = kept_host;
+}
+
+static void check_choices(const char *name)
+{
+	AUTO_FREE char *cases = NULL, *text = NULL;
+	struct choice_case k = { .title = "" };
+	char path[512], *rest, *line;
+	size_t size;
+	FILE *out;
+
+	(void)snprintf(path, sizeof(path), HOSTS "%s.choices", name);
+	cr_assert_eq(file_read_at(AT_FDCWD, path, TEXT_CAP, &cases, NULL, NULL), 0, "%s", path);
+	out = open_memstream(&text, &size);
+	cr_assert_not_null(out);
+	start(name, NULL);
+	rest = cases;
+	while ((line = strsep(&rest, "\n")) != NULL) {
+		size_t len = strlen(k.differences);
+
+		if (line[0] == '=' || line[0] == '{' || line[0] == '+')
+			fprintf(out, "%s\n", line);
+		if (line[0] == '=')
+			(void)snprintf(k.title, sizeof(k.title), "%s", line);
+		else if (line[0] == '{')
+			(void)snprintf(k.json, sizeof(k.json), "%s", line);
+		else if (line[0] == '+')
+			(void)snprintf(k.differences + len, sizeof(k.differences) - len, "%s\n",
+				       line + 2);
+		/* an empty line, or the end, closes a case */
+		if (line[0] == '\0' && k.json[0] != '\0') {
+			run_case(out, name, &k);
+			k = (struct choice_case){ .title = "" };
+		}
+	}
+	stop();
+	(void)fclose(out);
+	(void)snprintf(path, sizeof(path), "%s.choices", name);
+	check_golden(path, text);
+}
+
+Test(recorded_host, mi300x)
+{
+	check_gpus("mi300x");
+	check_choices("mi300x");
+}
+
+Test(recorded_host, mi300x_with_gim)
+{
+	check_gpus("mi300x-gim");
+	check_choices("mi300x-gim");
+}
+
+Test(recorded_host, h100_with_nvswitches)
+{
+	check_gpus("h100");
+	check_choices("h100");
+}
+
+Test(recorded_host, l40s_with_vendor_vfio)
+{
+	check_gpus("l40s-vgpu");
+	check_choices("l40s-vgpu");
+}
+
+Test(recorded_host, workstation)
+{
+	check_gpus("workstation");
+	check_choices("workstation");
+}
+
+/* ---- what no recorded file tells ---- */
+
+Test(device_choice, none_is_wanted_without_keys)
+{
+	AUTO_CONFIG struct config cfg, none;
+
+	parse("{}", &cfg);
+	cr_expect(!device_choice_wanted(&cfg));
+	parse("{\"gpu_passthrough\": {\"mode\": \"none\"}}", &none);
+	cr_expect(!device_choice_wanted(&none));
+}
+
+static const char anyone[] =
+	"{\"gpu_passthrough\": {\"mode\": \"vfio\", \"gpu_vendor\": \"NVIDIA\"}}";
+static const char named[] =
+	"{\"gpu_passthrough\": {\"mode\": \"vfio\", \"gpu_ids\": [\"1b:00.0\"]}}";
+
+Test(device_choice, a_leased_gpu_is_passed_over_or_refused_for_now)
+{
+	AUTO_DEVICE_CHOICE struct device_choice choice = DEVICE_CHOICE_INIT;
+	AUTO_DEVICE_CHOICE struct device_choice other = DEVICE_CHOICE_INIT;
+	AUTO_LEASES struct leases leases = LEASES_INIT;
+	AUTO_STRV struct strv names = STRV_INIT;
+	struct error err = ERROR_INIT;
+
+	start("h100", NULL);
+	strv_add(&names, "0000:1b:00.0");
+	cr_assert_eq(leases_take(&host, &names, "red", &leases, &err), 0, "%s", err.msg);
+	cr_assert_eq(choose(anyone, &choice, &err), 0, "%s", err.msg);
+	cr_expect_str_eq(choice.v[0].address, "0000:43:00.0");
+	cr_expect_eq(choose(named, &other, &err), -EBUSY);
+	cr_expect_not_null(strstr(err.msg, "leased by VM red"), "%s", err.msg);
+	stop();
+}
+
+Test(device_choice, a_quarantined_gpu_is_passed_over_or_refused_for_now)
+{
+	AUTO_DEVICE_CHOICE struct device_choice choice = DEVICE_CHOICE_INIT;
+	AUTO_DEVICE_CHOICE struct device_choice other = DEVICE_CHOICE_INIT;
+	struct error err = ERROR_INIT;
+
+	start("h100", NULL);
+	cr_assert_eq(quarantine_put(&host, "0000:1b:00.0", "red", "it did not come back", &err), 0);
+	cr_assert_eq(choose(anyone, &choice, &err), 0, "%s", err.msg);
+	cr_expect_str_eq(choice.v[0].address, "0000:43:00.0");
+	cr_expect_eq(choose(named, &other, &err), -EBUSY);
+	cr_expect_not_null(strstr(err.msg, "it did not come back"), "%s", err.msg);
+	cr_expect_not_null(strstr(err.hint, "bmvm gpus --clear 0000:1b:00.0"), "%s", err.hint);
+	stop();
+}
