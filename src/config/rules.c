@@ -205,16 +205,6 @@ static int check_docker_available(const struct config *cfg, struct error *err)
 
 int config_check_available(const struct config *cfg, struct error *err)
 {
-	if (cfg->gpu.mode != GPU_MODE_ABSENT && cfg->gpu.mode != GPU_MODE_NONE) {
-		bool chosen = cfg->gpu.gpu_ids.n > 0 || cfg->gpu.gpu_count > 0;
-		int r = unavailable("gpu_passthrough.mode", "passing GPUs is", err);
-
-		return error_hint(err, r, "%s",
-				  chosen ? "without gpu_passthrough the VM runs without GPUs"
-					 : "--gpu-mode none runs the VM without GPUs");
-	}
-	if (cfg->n_devices > 0)
-		return unavailable("devices", "passing PCI functions is", err);
 	if (cfg->network.mode == NETWORK_BRIDGE)
 		return unavailable("network.mode", "\"bridge\" is", err);
 	if (cfg->network.mode == NETWORK_TAP)

@@ -446,10 +446,6 @@ static const struct {
 	const char *inside; /* of baremetal_vm */
 	const char *key;
 } later[] = {
-	{ "\"gpu_passthrough\": {\"mode\": \"sriov\"}", "baremetal_vm.gpu_passthrough.mode" },
-	{ "\"gpu_passthrough\": {\"mode\": \"vfio\"}", "baremetal_vm.gpu_passthrough.mode" },
-	{ "\"gpu_passthrough\": {\"mode\": \"vgpu\"}", "baremetal_vm.gpu_passthrough.mode" },
-	{ "\"devices\": [{\"address\": \"01:00.0\"}]", "baremetal_vm.devices" },
 	{ "\"network\": {\"mode\": \"bridge\", \"bridge\": \"br0\"}", "baremetal_vm.network.mode" },
 	{ "\"network\": {\"mode\": \"tap\"}", "baremetal_vm.network.mode" },
 	{ "\"numa_node\": 0", "baremetal_vm.numa_node" },
@@ -480,6 +476,10 @@ Test(config, has_what_this_version_offers)
 {
 	static const char *const offered[] = {
 		"\"gpu_passthrough\": {\"mode\": \"none\"}",
+		"\"gpu_passthrough\": {\"mode\": \"sriov\"}",
+		"\"gpu_passthrough\": {\"mode\": \"vfio\"}",
+		"\"gpu_passthrough\": {\"mode\": \"vgpu\"}",
+		"\"devices\": [{\"address\": \"01:00.0\"}]",
 		"\"docker\": {\"install\": \"auto\"}",
 		"\"docker\": {\"install\": \"never\"}",
 		"\"network\": {\"isolated\": true}",

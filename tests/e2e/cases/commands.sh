@@ -45,7 +45,7 @@ test_auto_falls_back_to_emulation() {
 }
 
 test_later_features_are_refused_before_anything_is_touched() {
-	expect 125 run_vm "$(with '"gpu_passthrough": {"mode": "vfio"}')" -- true 2> err
+	expect 125 run_vm "$(with '"docker": {"mirror": "https://m.example"}')" -- true 2> err
 	has err 'not available yet'
 	expect 4 "$BMVM" run --tags anything 2> err
 	has err 'not available yet'
