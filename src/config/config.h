@@ -74,10 +74,14 @@ struct config_mount {
 	bool readonly;
 };
 
-/** struct config_device - Another PCI function to pass; strings owned */
+/** struct config_device - Another PCI function to pass; strings owned; as in "gpu" below */
 struct config_device {
 	char *address;
-	char *mode;
+	enum gpu_mode mode; /* never GPU_MODE_NONE */
+	unsigned int num_vfs;
+	unsigned int create_vfs;
+	char *vgpu_type;
+	bool force;
 };
 
 /**

@@ -35,6 +35,12 @@ static const struct field_name gpu_modes[] = {
 	{ "none", GPU_MODE_NONE },
 };
 
+static const struct field_name device_modes[] = {
+	{ "vfio", GPU_MODE_VFIO },
+	{ "sriov", GPU_MODE_SRIOV },
+	{ "vgpu", GPU_MODE_VGPU },
+};
+
 static const struct field_name cleanup_modes[] = {
 	{ "destroy", CLEANUP_DESTROY },
 	{ "preserve", CLEANUP_PRESERVE },
@@ -60,7 +66,7 @@ static void device_done(void *element)
 	struct config_device *d = element;
 
 	free(d->address);
-	free(d->mode);
+	free(d->vgpu_type);
 }
 
 static const struct field_array mount_array = {
@@ -279,12 +285,34 @@ static const struct field table[] = {
 	  .form = "a PCI address",
 	  .help = "such as \"0000:01:00.0\"" },
 	{ .path = "devices[].mode",
-	  .type = FIELD_STRING,
+	  .type = FIELD_ENUM,
 	  .offset = offsetof(struct config_device, mode),
-	  .check = syntax_device_mode,
+	  NAMES(device_modes),
 	  .fallback = "\"vfio\"",
-	  .form = "\"vfio\"",
-	  .help = "how it is passed" },
+	  .help = "all of it, virtual functions of it, or virtual devices" },
+	{ .path = "devices[].num_vfs",
+	  .type = FIELD_UINT,
+	  .offset = offsetof(struct config_device, num_vfs),
+	  .min = 1,
+	  .max = 256,
+	  .fallback = "1",
+	  .help = "how many of them, for mode sriov and vgpu" },
+	{ .path = "devices[].create_vfs",
+	  .type = FIELD_UINT,
+	  .offset = offsetof(struct config_device, create_vfs),
+	  .min = 1,
+	  .max = 256,
+	  .help = "how many virtual functions to create; as num_vfs" },
+	{ .path = "devices[].vgpu_type",
+	  .type = FIELD_STRING,
+	  .offset = offsetof(struct config_device, vgpu_type),
+	  .check = syntax_text,
+	  .help = "type of the virtual device, by id or name, for mode vgpu" },
+	{ .path = "devices[].force",
+	  .type = FIELD_BOOL,
+	  .offset = offsetof(struct config_device, force),
+	  .fallback = "false",
+	  .help = "pass it though it is known not to survive a reset" },
 	{ .path = "mounts",
 	  .type = FIELD_ARRAY,
 	  .offset = AT(mounts),

@@ -117,6 +117,21 @@ static int rule_gpu(const struct config *cfg, const char **ret_path, struct erro
 	return rule_gpu_functions(cfg, ret_path, err);
 }
 
+/* Keys that the mode of a device has no use for. */
+static int rule_device_mode(const struct config_device *d, size_t i, struct error *err)
+{
+	if (d->mode == GPU_MODE_VFIO && (d->num_vfs > 1 || d->create_vfs != 0))
+		return error_set(err, EINVAL, "[%zu]: %s is for mode sriov and vgpu only", i,
+				 d->num_vfs > 1 ? "num_vfs" : "create_vfs");
+	if (d->create_vfs != 0 && d->create_vfs < d->num_vfs)
+		return error_set(err, EINVAL,
+				 "[%zu]: create_vfs must be at least num_vfs (%u), not %u", i,
+				 d->num_vfs, d->create_vfs);
+	if (d->vgpu_type != NULL && d->mode != GPU_MODE_VGPU)
+		return error_set(err, EINVAL, "[%zu]: vgpu_type is for mode vgpu only", i);
+	return 0;
+}
+
 static int rule_devices(const struct config *cfg, const char **ret_path, struct error *err)
 {
 	*ret_path = "devices";
@@ -130,6 +145,8 @@ static int rule_devices(const struct config *cfg, const char **ret_path, struct 
 			if (strcmp(address, cfg->devices[k].address) == 0)
 				return error_set(err, EINVAL, "%s is there twice", address);
 		}
+		if (rule_device_mode(&cfg->devices[i], i, err) < 0)
+			return -EINVAL;
 	}
 	return 0;
 }

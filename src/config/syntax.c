@@ -228,13 +228,6 @@ int syntax_word(char **value, struct error *err)
 	return 0;
 }
 
-int syntax_device_mode(char **value, struct error *err)
-{
-	if (strcmp(*value, "vfio") != 0)
-		return error_set(err, EINVAL, "must be \"vfio\", not \"%.80s\"", *value);
-	return 0;
-}
-
 int syntax_glob(char **value, struct error *err)
 {
 	int r = syntax_text(value, err);

@@ -49,9 +49,6 @@ int syntax_guest_os(char **value, struct error *err);
 /** syntax_word() - Letters, digits and ._:+- only. */
 int syntax_word(char **value, struct error *err);
 
-/** syntax_device_mode() - How another PCI function is passed: "vfio". */
-int syntax_device_mode(char **value, struct error *err);
-
 /** syntax_glob() - A pattern relative to the workdir, without "..". */
 int syntax_glob(char **value, struct error *err);
 

@@ -141,9 +141,33 @@ static int prefix_key(struct error *err, int r, const char *key)
 	return r < 0 ? error_prefix(err, r, "baremetal_vm.%s", key) : r;
 }
 
-int device_request_mode(const struct chooser *c, const struct device *d, const char *key,
-			enum gpu_mode mode, struct device_choice *part, struct error *err)
+struct device_wish device_wish_gpu(const struct config *cfg)
 {
+	return (struct device_wish){
+		.mode = cfg->gpu.mode,
+		.num_vfs = cfg->gpu.num_vfs,
+		.create_vfs = cfg->gpu.create_vfs,
+		.vgpu_type = cfg->gpu.vgpu_type,
+		.force = cfg->gpu.force,
+		.gpu = true,
+	};
+}
+
+static struct device_wish wish_other(const struct config_device *d)
+{
+	return (struct device_wish){
+		.mode = d->mode,
+		.num_vfs = d->num_vfs,
+		.create_vfs = d->create_vfs,
+		.vgpu_type = d->vgpu_type,
+		.force = d->force,
+	};
+}
+
+int device_request_mode(const struct chooser *c, const struct device *d, const char *key,
+			struct device_choice *part, struct error *err)
+{
+	enum gpu_mode mode = c->wish.mode;
 	/* a VF is passed as it is, but for one that can make vGPUs itself */
 	bool whole = mode == GPU_MODE_VFIO ||
 		     (d->f.is_vf && (mode == GPU_MODE_SRIOV || !d->f.has_mdev_types));
@@ -212,8 +236,7 @@ static int check_is_gpu(const struct chooser *c, const struct device *d, struct 
 	return 0;
 }
 
-static int take_named(struct chooser *c, const char *address, const char *key, enum gpu_mode mode,
-		      struct error *err)
+static int take_named(struct chooser *c, const char *address, const char *key, struct error *err)
 {
 	struct device d = { .n_offers = 0 };
 	struct device_choice part = DEVICE_CHOICE_INIT;
@@ -228,11 +251,10 @@ static int take_named(struct chooser *c, const char *address, const char *key, e
 	else if (r == -ETIMEDOUT)
 		r = error_set(err, EBUSY, "%s is stuck in a change the kernel does not finish",
 			      d.address);
-	else if (r == 0 && mode != GPU_MODE_NONE)
+	else if (r == 0 && c->wish.gpu)
 		r = check_is_gpu(c, &d, err);
 	if (r == 0)
-		r = device_request_mode(c, &d, key, mode == GPU_MODE_NONE ? GPU_MODE_VFIO : mode,
-					&part, err);
+		r = device_request_mode(c, &d, key, &part, err);
 	if (r == 0)
 		r = device_choice_decide(c, &part, err);
 	device_choice_done(&part);
@@ -240,12 +262,10 @@ static int take_named(struct chooser *c, const char *address, const char *key, e
 	return r;
 }
 
-/* @mode: GPU_MODE_NONE for what need be no GPU */
-static int take_keyed(struct chooser *c, const char *address, const char *key, enum gpu_mode mode,
-		      struct error *err)
+static int take_keyed(struct chooser *c, const char *address, const char *key, struct error *err)
 {
 	struct error why = ERROR_INIT;
-	int r = prefix_key(&why, take_named(c, address, key, mode, &why), key);
+	int r = prefix_key(&why, take_named(c, address, key, &why), key);
 
 	r = put_off(c, r, &why);
 	if (r < 0)
@@ -261,7 +281,8 @@ static int take_devices(struct chooser *c, struct error *err)
 		char key[64];
 
 		(void)snprintf(key, sizeof(key), "devices[%zu].address", i);
-		r = take_keyed(c, c->cfg->devices[i].address, key, GPU_MODE_NONE, err);
+		c->wish = wish_other(&c->cfg->devices[i]);
+		r = take_keyed(c, c->cfg->devices[i].address, key, err);
 	}
 	return r;
 }
@@ -270,11 +291,12 @@ static int take_gpu_ids(struct chooser *c, struct error *err)
 {
 	int r = 0;
 
+	c->wish = device_wish_gpu(c->cfg);
 	for (size_t i = 0; i < c->cfg->gpu.gpu_ids.n && r == 0; i++) {
 		char key[64];
 
 		(void)snprintf(key, sizeof(key), "gpu_passthrough.gpu_ids[%zu]", i);
-		r = take_keyed(c, c->cfg->gpu.gpu_ids.v[i], key, c->cfg->gpu.mode, err);
+		r = take_keyed(c, c->cfg->gpu.gpu_ids.v[i], key, err);
 	}
 	return r;
 }

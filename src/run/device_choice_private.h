@@ -14,8 +14,19 @@
 #include "base/error.h"
 #include "config/config.h"
 
+/** struct device_wish - How a function is asked for: one entry's keys, borrowed */
+struct device_wish {
+	enum gpu_mode mode;
+	unsigned int num_vfs;
+	unsigned int create_vfs; /* 0: as num_vfs */
+	const char *vgpu_type;
+	bool force;
+	bool gpu; /* it has to be one */
+};
+
 /**
  * struct chooser - A choice under way
+ * @wish:   of the entry at hand
  * @choice: what is decided so far
  * @busy:   the first refusal that waiting may cure; code 0 for none
  */
@@ -23,6 +34,7 @@ struct chooser {
 	const struct host *host;
 	const struct config *cfg;
 	struct device_choice *choice;
+	struct device_wish wish;
 	struct error busy;
 };
 
@@ -56,14 +68,17 @@ int device_choice_node(const struct device_choice *choice);
 /** device_vendor_id() - The PCI vendor of a gpu_vendor; 0 for NULL. */
 uint16_t device_vendor_id(const char *name);
 
+/** device_wish_gpu() - What gpu_passthrough says of each GPU. */
+struct device_wish device_wish_gpu(const struct config *cfg);
+
 /**
- * device_request_mode() - Ask for a GPU in a mode of the configuration
+ * device_request_mode() - Ask for a function in the mode of the wish at hand
  * @part: takes the requests
  *
  * Return: as the functions below that it calls.
  */
 int device_request_mode(const struct chooser *c, const struct device *d, const char *key,
-			enum gpu_mode mode, struct device_choice *part, struct error *err);
+			struct device_choice *part, struct error *err);
 
 /* ---- device_free.c ---- */
 

@@ -51,7 +51,7 @@ static const char *key_of(const struct config *cfg)
 /* Judge one. Return: 0, whatever the verdict; else a failure. */
 static int judge(const struct chooser *c, struct candidate *k, struct error *err)
 {
-	k->r = device_request_mode(c, k->d, key_of(c->cfg), c->cfg->gpu.mode, &k->part, &k->why);
+	k->r = device_request_mode(c, k->d, key_of(c->cfg), &k->part, &k->why);
 	for (size_t i = 0; i < k->part.n && k->r == 0; i++) {
 		const struct device_request *rq = &k->part.v[i];
 
@@ -253,6 +253,7 @@ int device_free_take(struct chooser *c, struct error *err)
 	struct error why = ERROR_INIT;
 	int r = device_list_read(c->host, false, &gpus, &why);
 
+	c->wish = device_wish_gpu(c->cfg);
 	if (r == 0)
 		r = judge_all(c, &gpus, &all, &why);
 	if (r == 0 && c->cfg->gpu.gpu_vendor == NULL)

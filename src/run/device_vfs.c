@@ -14,6 +14,8 @@
 #include "config/config.h"
 #include "run/device_choice_private.h"
 
+#define CLASS_NETWORK 0x02 /* the base class */
+
 /* ---- looking for free ones ---- */
 
 /* Note why a VF is not taken. Return: 0, or @r when it is no verdict but a failure. */
@@ -144,7 +146,7 @@ static int refuse_amd(const struct chooser *c, const struct device *pf, struct e
 		return error_hint(err, r,
 				  "dmesg | grep gim tells; modprobe -r gim && modprobe gim "
 				  "vf_num=%u makes VFs of every AMD GPU",
-				  c->cfg->gpu.num_vfs);
+				  c->wish.num_vfs);
 	}
 	r = error_set(err, ENOTSUP,
 		      "%s has no VFs, and its driver (%s) cannot make any: for AMD's GPUs that is "
@@ -156,7 +158,7 @@ static int refuse_amd(const struct chooser *c, const struct device *pf, struct e
 		"with gim installed: modprobe -r amdgpu && modprobe gim vf_num=%u (at boot: "
 		"modprobe.blacklist=amdgpu); or the whole GPU: \"gpu_passthrough\": "
 		"{\"mode\": \"vfio\", \"gpu_ids\": [\"%s\"]%s}",
-		c->cfg->gpu.num_vfs, pf->address, vfio_force);
+		c->wish.num_vfs, pf->address, vfio_force);
 }
 
 static int refuse_driver(const struct device *pf, struct error *err)
@@ -172,6 +174,17 @@ static int refuse_driver(const struct device *pf, struct error *err)
 	return error_hint(err, r,
 			  "bind it to its own driver, or take all of it: \"mode\": "
 			  "\"vfio\"");
+}
+
+/* A GPU must be idle; an adapter whose interfaces are up makes VFs all the same, as it is made for.
+ */
+static int check_pf_idle(const struct device *pf, struct error *err)
+{
+	struct device d = *pf;
+
+	if (pf->f.class_code >> 16 == CLASS_NETWORK)
+		d.users.n = 0;
+	return device_check_idle(&d, err);
 }
 
 static int check_creation(const struct chooser *c, const struct device *pf, unsigned int create,
@@ -196,7 +209,7 @@ static int check_creation(const struct chooser *c, const struct device *pf, unsi
 	r = device_check_iommu(pf, err);
 	if (r == 0)
 		r = device_check_console(pf, err);
-	return r == 0 ? device_check_idle(pf, err) : r;
+	return r == 0 ? check_pf_idle(pf, err) : r;
 }
 
 int device_vfs_request(const struct chooser *c, const struct device *pf, const char *key,
@@ -219,9 +232,9 @@ int device_vfs_request(const struct chooser *c, const struct device *pf, const c
 	rq = device_request_new(part, DEVICE_VFS, pf, key);
 	if (rq == NULL)
 		return error_set(err, ENOMEM, "out of memory");
-	rq->count = c->cfg->gpu.num_vfs;
+	rq->count = c->wish.num_vfs;
 	if (pf->f.vendor != PCI_VENDOR_AMD)
-		rq->create = c->cfg->gpu.create_vfs > 0 ? c->cfg->gpu.create_vfs : rq->count;
+		rq->create = c->wish.create_vfs > 0 ? c->wish.create_vfs : rq->count;
 	if (pf->f.n_vfs > 0)
 		return take_existing(c, pf, rq, err);
 	if (pf->f.sriov_numvfs > 0)

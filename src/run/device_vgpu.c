@@ -48,19 +48,19 @@ static int refuse_type(const struct chooser *c, const struct device *gpu, struct
 	int r;
 
 	list_types(gpu, types, sizeof(types));
-	if (c->cfg->gpu.vgpu_type == NULL)
+	if (c->wish.vgpu_type == NULL)
 		r = error_set(err, ENOTSUP, "%s: a vGPU needs a vgpu_type, one of: %s",
 			      gpu->address, types);
 	else
 		r = error_set(err, ENOTSUP, "%s has no vGPU type \"%.64s\"; there are: %s",
-			      gpu->address, c->cfg->gpu.vgpu_type, types);
+			      gpu->address, c->wish.vgpu_type, types);
 	return error_hint(err, r, "\"vgpu_type\" takes the id or the name; bmvm gpus lists them");
 }
 
 static bool is_type(const struct chooser *c, const char *id, const char *name)
 {
-	return strcmp(c->cfg->gpu.vgpu_type, id) == 0 ||
-	       (name[0] != '\0' && strcmp(c->cfg->gpu.vgpu_type, name) == 0);
+	return strcmp(c->wish.vgpu_type, id) == 0 ||
+	       (name[0] != '\0' && strcmp(c->wish.vgpu_type, name) == 0);
 }
 
 /* ---- NVIDIA's vendor VFIO ---- */
@@ -132,7 +132,7 @@ static int vendor_request(const struct chooser *c, const struct device *gpu,
 		err, EBUSY,
 		"%s does not offer the vGPU type \"%.64s\" while some of its VFs are vGPUs "
 		"already; now there are: %s",
-		gpu->address, c->cfg->gpu.vgpu_type, types);
+		gpu->address, c->wish.vgpu_type, types);
 }
 
 /* ---- mediated devices ---- */
@@ -148,7 +148,7 @@ static int find_mdev_type(const struct chooser *c, const struct device *parent,
 
 	if (r < 0)
 		return device_error(err, r, &why);
-	type = mdev_find_type(&types, c->cfg->gpu.vgpu_type);
+	type = mdev_find_type(&types, c->wish.vgpu_type);
 	if (type == NULL)
 		return refuse_type(c, parent, err);
 	if (type->device_api[0] != '\0' && strcmp(type->device_api, "vfio-pci") != 0)
@@ -191,7 +191,7 @@ static int mdev_verdict(const struct vf_search *s, const struct device *vf, stru
 static int mdev_vfs_request(const struct chooser *c, const struct device *gpu, const char *key,
 			    struct device_choice *part, struct error *err)
 {
-	struct device_request found = { .count = c->cfg->gpu.num_vfs };
+	struct device_request found = { .count = c->wish.num_vfs };
 	struct vf_search s = { .c = c, .gpu = gpu, .rq = &found };
 	int r;
 
@@ -249,7 +249,7 @@ static int vgpu_as_vfs(const struct chooser *c, const struct device *gpu, const 
 {
 	int r;
 
-	if (c->cfg->gpu.vgpu_type == NULL)
+	if (c->wish.vgpu_type == NULL)
 		return device_vfs_request(c, gpu, key, part, err);
 	r = error_set(err, ENOTSUP, "%s: AMD's GPUs have VFs, not types of vGPU", gpu->address);
 	return error_hint(err, r, "leave vgpu_type out");
@@ -269,14 +269,14 @@ int device_vgpu_request(const struct chooser *c, const struct device *gpu, const
 		return vgpu_as_vfs(c, gpu, key, part, err);
 	if (!vendor && !parents && !gpu->f.has_mdev_types)
 		return refuse_vgpu(gpu, err);
-	if (c->cfg->gpu.vgpu_type == NULL)
+	if (c->wish.vgpu_type == NULL)
 		return refuse_type(c, gpu, err);
 	if (parents && !gpu->f.has_mdev_types)
 		return mdev_vfs_request(c, gpu, key, part, err);
 	rq = device_request_new(part, vendor ? DEVICE_VENDOR_VGPU : DEVICE_MDEV, gpu, key);
 	if (rq == NULL)
 		return error_set(err, ENOMEM, "out of memory");
-	rq->count = c->cfg->gpu.num_vfs;
+	rq->count = c->wish.num_vfs;
 	return vendor ? vendor_request(c, gpu, rq, err)
 		      : check_parent(c, gpu, rq->count, rq->type, err);
 }

@@ -144,7 +144,7 @@ static int check_reset(const struct chooser *c, const struct device *d, struct e
 {
 	int r;
 
-	if (!device_needs_force(&d->f) || c->cfg->gpu.force)
+	if (!device_needs_force(&d->f) || c->wish.force)
 		return 0;
 	r = error_set(
 		err, ENOTSUP,
@@ -154,7 +154,8 @@ static int check_reset(const struct chooser *c, const struct device *d, struct e
 	return error_hint(
 		err, r,
 		"VFs of AMD's gim driver (\"mode\": \"sriov\") come back; \"force\": true "
-		"in gpu_passthrough takes the whole GPU nevertheless");
+		"in %s takes the whole GPU nevertheless",
+		c->wish.gpu ? "gpu_passthrough" : "its entry of \"devices\"");
 }
 
 /* ---- what goes with it ---- */

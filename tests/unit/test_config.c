@@ -195,7 +195,7 @@ Test(config, reads_all_forms_of_a_value)
 	cr_assert_str_eq(cfg.gpu.gpu_ids.v[0], "0000:c1:00.0");
 	cr_assert_str_eq(cfg.gpu.gpu_ids.v[1], "10000:02:1f.7");
 	cr_assert_eq(cfg.n_devices, 1);
-	cr_assert_str_eq(cfg.devices[0].mode, "vfio");
+	cr_assert_eq(cfg.devices[0].mode, GPU_MODE_VFIO);
 	cr_assert_eq(cfg.n_mounts, 2);
 	cr_assert_str_eq(cfg.mounts[0].host, "/srv/data");
 	cr_assert_str_eq(cfg.mounts[0].guest, "/data");
