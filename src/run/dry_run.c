@@ -64,6 +64,7 @@ static int arguments(struct run *r, struct strv *ret, struct error *err)
 	r->spec.image = &r->image;
 	r->spec.uuid = r->uuid;
 	r->spec.accel = r->accel.accel;
+	r->spec.numa_node = r->numa_node;
 	machine_plan_basics(&r->spec, &mp);
 	e = machine_boots_kernel(&r->spec) ? machine_plan_append(&r->image, &mp, err) : 0;
 	if (e == 0) {
@@ -96,14 +97,31 @@ static const char *device_request_text(const struct device_request *q, char *ret
 	return ret;
 }
 
+/* The CPUs that the vCPUs may run on, all together. */
+static const char *vcpu_text(const struct run *r, char ret[TEXT_SIZE])
+{
+	const struct config *cfg = &r->o->cfg;
+	struct cpu_mask cpus = { { 0 } };
+
+	if (cfg->cpu_pinning == CPU_PINNING_NONE)
+		cpus = r->node_cpus;
+	for (size_t i = 0; cfg->cpu_pinning != CPU_PINNING_NONE && i < cfg->n_pin_cpus; i++)
+		cpu_mask_add(&cpus, cfg->pin_cpus[i]);
+	return cpu_mask_text(&cpus, ret, TEXT_SIZE);
+}
+
 static void print_text(const struct run *r, const struct strv *argv)
 {
+	char cpus[TEXT_SIZE];
+
 	(void)printf("image       %s\n", r->image.chain[0].path);
 	(void)printf("hypervisor  %s (%s)\n", r->accel.accel == VM_ACCEL_KVM ? "kvm" : "tcg",
 		     r->accel.reason);
 	(void)printf("vcpus       %u\nmemory      %llu bytes\ndisk        %llu bytes\n",
 		     r->o->cfg.vcpus, (unsigned long long)r->o->cfg.memory,
 		     (unsigned long long)r->spec.disk_size);
+	if (r->numa_node >= 0)
+		(void)printf("numa node   %d, CPUs %s\n", r->numa_node, vcpu_text(r, cpus));
 	for (size_t i = 0; i < r->devices.n; i++) {
 		char text[TEXT_SIZE];
 
@@ -125,6 +143,8 @@ static void print_json(const struct run *r, const struct strv *argv)
 	json_add_u64(o, "vcpus", r->o->cfg.vcpus);
 	json_add_u64(o, "memory", r->o->cfg.memory);
 	json_add_u64(o, "disk", r->spec.disk_size);
+	if (r->numa_node >= 0)
+		json_add_i64(o, "numa_node", r->numa_node);
 	for (size_t i = 0; i < r->devices.n; i++) {
 		char text[TEXT_SIZE];
 

@@ -68,6 +68,12 @@ static int hold_shares(struct machine *m, struct error *err)
 		(void)snprintf(key, sizeof(key), LEDGER_CPU "%u", s->pin[i]);
 		r = hold_share(m, key, 1, err);
 	}
+	if (r == 0 && s->numa_node >= 0) {
+		char key[32];
+
+		(void)snprintf(key, sizeof(key), LEDGER_NODE "%d", s->numa_node);
+		r = hold_share(m, key, s->cfg->memory, err);
+	}
 	return r;
 }
 
@@ -232,6 +238,17 @@ static uint64_t greeting_deadline(const struct config *cfg)
 	return deadline_in_s(30 + (cfg->hugepages > 0 ? cfg->memory >> 30 : 0));
 }
 
+static int place_vcpus(struct machine *m, struct error *err)
+{
+	const struct machine_spec *s = m->spec;
+
+	if (s->pin != NULL)
+		return qemu_pin_vcpus(&m->qemu, s->pin, s->cfg->vcpus, deadline_in_s(10), err);
+	if (s->node_cpus != NULL)
+		return qemu_keep_vcpus(&m->qemu, s->node_cpus, deadline_in_s(10), err);
+	return 0;
+}
+
 static int connect_qemu(struct machine *m, struct machine_plan *mp, struct error *err)
 {
 	const struct machine_spec *s = m->spec;
@@ -244,9 +261,7 @@ static int connect_qemu(struct machine *m, struct machine_plan *mp, struct error
 	if (r < 0)
 		return r;
 	m->port = (unsigned int)r;
-	if (s->pin == NULL)
-		return 0;
-	return qemu_pin_vcpus(&m->qemu, s->pin, s->cfg->vcpus, deadline_in_s(10), err);
+	return place_vcpus(m, err);
 }
 
 int machine_start(struct machine *m, struct watchset watch, struct error *err)

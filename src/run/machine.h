@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "config/config.h"
+#include "host/cpus.h"
 #include "host/host.h"
 #include "host/journal.h"
 #include "host/vmdir.h"
@@ -43,6 +44,8 @@
  * @client_key:  private key for logging in, stored for `bmvm ssh`; NULL: the user's own ssh_key
  * @pin_host_key: the guest must present the seed's host key; else the first contact counts
  * @pin:         host CPU of each vCPU, NULL: no pinning
+ * @numa_node:   host node all of its memory comes from, -1: any
+ * @node_cpus:   with @numa_node, the CPUs its vCPUs may run on unless @pin says it of each
  * @keep_disk:   the disk will be read after the VM is gone: honour the guest's flushes
  * @replaces_image: the front puts another image in the place of @image once the VM is stopped
  * @phys_bits:   physical address bits of the host's CPU, 0: not known
@@ -63,6 +66,8 @@ struct machine_spec {
 	const char *client_key;
 	bool pin_host_key;
 	const unsigned int *pin;
+	int numa_node;
+	const struct cpu_mask *node_cpus;
 	bool keep_disk;
 	bool replaces_image;
 	unsigned int phys_bits;

@@ -259,6 +259,7 @@ void machine_plan_basics(const struct machine_spec *s, struct machine_plan *mp)
 	p->memory = s->cfg->memory;
 	p->memory_kind = s->cfg->hugepages > 0 ? VM_MEMORY_HUGE : VM_MEMORY_PLAIN;
 	p->huge_page = s->cfg->hugepages;
+	p->numa_node = s->numa_node;
 	p->network = true;
 	p->isolated = s->cfg->network.isolated || s->cfg->network.mode != NETWORK_USER;
 	vm_mac(s->uuid, 0, mp->mac);

@@ -21,7 +21,7 @@
 
 int run_init(struct run *r, struct run_options *o, struct error *err)
 {
-	*r = (struct run){ .o = o, .host = HOST_INIT, .vd = VMDIR_INIT };
+	*r = (struct run){ .o = o, .host = HOST_INIT, .vd = VMDIR_INIT, .numa_node = -1 };
 	progress_init(&r->progress, 1, o->quiet);
 	return front_init(&r->front, &r->progress, err);
 }
@@ -86,6 +86,8 @@ static struct json_object *receipt_facts(const struct run *r)
 	json_add_str(o, "qemu_version", r->caps.version);
 	json_add_u64(o, "memory", r->o->cfg.memory);
 	json_add_u64(o, "vcpus", r->o->cfg.vcpus);
+	if (r->numa_node >= 0)
+		json_add_i64(o, "numa_node", r->numa_node);
 	json_add_bool(o, "host_key_pinned", pins_host_key(r));
 	return o;
 }
@@ -103,6 +105,8 @@ static void fill_spec(struct run *r)
 	r->spec.uuid = r->uuid;
 	r->spec.client_key = cfg->ssh_key == NULL ? r->client.private_pem : NULL;
 	r->spec.pin = cfg->cpu_pinning != CPU_PINNING_NONE ? cfg->pin_cpus : NULL;
+	r->spec.numa_node = r->numa_node;
+	r->spec.node_cpus = r->numa_node >= 0 ? &r->node_cpus : NULL;
 	r->spec.keep_disk = r->keep_disk || cfg->cleanup.mode != CLEANUP_DESTROY;
 	r->spec.replaces_image = r->replaces_image;
 	r->spec.devices = &r->devices;

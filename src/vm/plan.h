@@ -109,6 +109,7 @@ struct vm_device {
  * @uuid:        8-4-4-4-12, lower case
  * @memory:      bytes, a multiple of 1 MiB (of the huge page with VM_MEMORY_HUGE)
  * @huge_page:   bytes of a huge page, VM_MEMORY_HUGE only
+ * @numa_node:   host node that all of @memory comes from; -1: wherever the kernel takes it
  * @disk:        the overlay, opened read-write by the caller; fd -1: no disk
  * @disk_flush:  honour the guest's flushes; false for a disk that nobody reads after a power loss
  * @backing:     the overlay's backing chain, nearest first, opened O_RDONLY by the caller
@@ -135,6 +136,7 @@ struct vm_plan {
 	uint64_t memory;
 	enum vm_memory memory_kind;
 	uint64_t huge_page;
+	int numa_node;
 	struct vm_node disk;
 	bool disk_flush;
 	struct vm_node backing[VM_BACKING_MAX];
@@ -159,8 +161,8 @@ struct vm_plan {
 
 #define VM_PLAN_INIT                                                                               \
 	{                                                                                          \
-		.disk = { .fd = -1 }, .firmware_code_fd = -1, .firmware_vars_fd = -1,              \
-		.seed_fd = -1, .qmp_fd = -1, .serial_fd = -1                                       \
+		.numa_node = -1, .disk = { .fd = -1 }, .firmware_code_fd = -1,                     \
+		.firmware_vars_fd = -1, .seed_fd = -1, .qmp_fd = -1, .serial_fd = -1               \
 	}
 
 /**

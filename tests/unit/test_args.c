@@ -16,7 +16,7 @@ static void bare(struct qemu_caps *c)
 	golden_caps(c);
 	c->kvm = c->vvfat = c->action = c->sandbox_spawn = c->sandbox_resource = false;
 	c->vmgenid = c->pvpanic = c->virtio_rng = c->vhost_user_fs = c->virtio_9p = false;
-	c->memfd = c->vfio_pci = c->pcie_root_port = false;
+	c->memfd = c->host_nodes = c->vfio_pci = c->pcie_root_port = false;
 	strv_done(&c->machine_options);
 }
 
@@ -61,6 +61,23 @@ static void huge(struct vm_plan *p)
 {
 	p->memory_kind = VM_MEMORY_HUGE;
 	p->huge_page = 2 * MIB;
+}
+
+static void on_node(struct vm_plan *p)
+{
+	p->numa_node = 0;
+}
+
+static void huge_on_node(struct vm_plan *p)
+{
+	huge(p);
+	p->numa_node = 0;
+}
+
+static void shared_on_node(struct vm_plan *p)
+{
+	mount_virtiofs(p);
+	p->numa_node = 0;
 }
 
 static void raw_base(struct vm_plan *p)
@@ -124,6 +141,9 @@ static const struct golden goldens[] = {
 	{ "mount-9p", mount_9p, golden_caps },
 	{ "mount-virtiofs", mount_virtiofs, golden_caps },
 	{ "huge", huge, golden_caps },
+	{ "numa", on_node, golden_caps },
+	{ "numa-huge", huge_on_node, golden_caps },
+	{ "numa-virtiofs", shared_on_node, golden_caps },
 	{ "raw-base", raw_base, golden_caps },
 	{ "chain", chain, golden_caps },
 	{ "iso-seed", iso, golden_caps },
@@ -268,6 +288,12 @@ static void no_mac(struct vm_plan *p)
 	p->mac = NULL;
 }
 
+static void emulated_on_node(struct vm_plan *p)
+{
+	tcg(p);
+	p->numa_node = 1;
+}
+
 Test(args, what_cannot_be_expressed_is_refused)
 {
 	static const struct {
@@ -298,6 +324,7 @@ Test(args, what_cannot_be_expressed_is_refused)
 		{ no_mac, golden_caps, -EINVAL, "mac is empty" },
 		{ iso, bare, -ENOTSUP, "no KVM support" },
 		{ tcg, bare, -ENOTSUP, "no vvfat" },
+		{ emulated_on_node, bare, -ENOTSUP, "no memory bound to a NUMA node" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {

@@ -448,8 +448,6 @@ static const struct {
 } later[] = {
 	{ "\"network\": {\"mode\": \"bridge\", \"bridge\": \"br0\"}", "baremetal_vm.network.mode" },
 	{ "\"network\": {\"mode\": \"tap\"}", "baremetal_vm.network.mode" },
-	{ "\"numa_node\": 0", "baremetal_vm.numa_node" },
-	{ "\"numa_node\": \"auto\"", "baremetal_vm.numa_node" },
 	{ "\"docker\": {\"script\": \"s.sh\"}", "baremetal_vm.docker.script" },
 	{ "\"docker\": {\"proxy\": \"http://p:1\"}", "baremetal_vm.docker.proxy" },
 	{ "\"docker\": {\"mirror\": \"https://m\"}", "baremetal_vm.docker.mirror" },
@@ -485,6 +483,8 @@ Test(config, has_what_this_version_offers)
 		"\"network\": {\"isolated\": true}",
 		"\"cpu_pinning\": \"auto\", \"hugepages\": \"1G\"",
 		"\"devices\": [], \"numa_node\": null",
+		"\"numa_node\": 0",
+		"\"numa_node\": \"auto\"",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(offered); i++) {
