@@ -10,6 +10,7 @@
 #include "host/check.h"
 #include "host/facts.h"
 #include "host/fit.h"
+#include "host/network.h"
 #include "host/numa.h"
 
 /* A message that begins with the key: in the table that is the title. */
@@ -64,4 +65,29 @@ void check_numa(const struct check_ctx *ctx, struct check_result *result)
 		return;
 	}
 	found_node(host_facts_node(f, id), &cpus, &notes, result);
+}
+
+/* ---- network ---- */
+
+bool check_network_needed(const struct config *cfg)
+{
+	return cfg->network.mode != NETWORK_USER;
+}
+
+void check_network(const struct check_ctx *ctx, struct check_result *result)
+{
+	const struct config *cfg = ctx->cfg;
+	struct error err = ERROR_INIT;
+
+	if (network_check(ctx->host, cfg, &err) < 0)
+		check_error(result, &err);
+	else if (cfg->network.mode == NETWORK_USER)
+		check_found(result, CHECK_INFO, "QEMU's own");
+	else if (cfg->network.mode == NETWORK_BRIDGE)
+		check_found(result, CHECK_OK, "a tap interface of the VM's own on bridge %s",
+			    cfg->network.bridge);
+	else if (cfg->network.tap != NULL)
+		check_found(result, CHECK_OK, "tap interface %s", cfg->network.tap);
+	else
+		check_found(result, CHECK_OK, "a tap interface of the VM's own");
 }

@@ -15,4 +15,10 @@ bool check_numa_needed(const struct config *cfg);
 /** check_numa() - The node is there, with CPUs for us and room for the VM's memory. */
 void check_numa(const struct check_ctx *ctx, struct check_result *result);
 
+/** check_network_needed() - Whether `network.mode` asks for a second network card. */
+bool check_network_needed(const struct config *cfg);
+
+/** check_network() - Bridge or tap are there, and may be used. */
+void check_network(const struct check_ctx *ctx, struct check_result *result);
+
 #endif

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "host/tap.h"
 #include "run/machine_plan.h"
 #include "run/pipeline.h"
 #include "vm/args.h"
@@ -43,8 +44,10 @@ static void stand_ins(const struct run *r, struct machine_plan *mp)
 	if (r->image.seed != IMAGE_SEED_NONE) {
 		plan->seed = r->caps.vvfat ? VM_SEED_VVFAT : VM_SEED_ISO;
 		plan->seed_dir = JAIL_SEED;
-		plan->seed_fd = r->caps.vvfat ? -1 : fd;
+		plan->seed_fd = r->caps.vvfat ? -1 : fd++;
 	}
+	if (cfg->network.mode != NETWORK_USER)
+		plan->lan_fd = fd;
 	for (; plan->n_mounts < cfg->n_mounts && plan->n_mounts < VM_MOUNTS_MAX; plan->n_mounts++)
 		plan->mounts[plan->n_mounts] = (struct vm_mount){
 			.kind = VM_MOUNT_9P,
@@ -110,9 +113,25 @@ static const char *vcpu_text(const struct run *r, char ret[TEXT_SIZE])
 	return cpu_mask_text(&cpus, ret, TEXT_SIZE);
 }
 
+static const char *network_text(const struct run *r, char ret[TEXT_SIZE])
+{
+	const struct config *cfg = &r->o->cfg;
+	char name[LINK_NAME_SIZE] = "bmvm-NAME";
+
+	if (r->o->name != NULL)
+		tap_name(r->o->name, name);
+	if (cfg->network.tap != NULL)
+		(void)snprintf(ret, TEXT_SIZE, "use tap interface %s", cfg->network.tap);
+	else
+		(void)snprintf(ret, TEXT_SIZE, "make tap interface %s%s%s", name,
+			       cfg->network.bridge != NULL ? " on bridge " : "",
+			       cfg->network.bridge != NULL ? cfg->network.bridge : "");
+	return ret;
+}
+
 static void print_text(const struct run *r, const struct strv *argv)
 {
-	char cpus[TEXT_SIZE];
+	char cpus[TEXT_SIZE], text[TEXT_SIZE];
 
 	(void)printf("image       %s\n", r->image.chain[0].path);
 	(void)printf("hypervisor  %s (%s)\n", r->accel.accel == VM_ACCEL_KVM ? "kvm" : "tcg",
@@ -123,11 +142,11 @@ static void print_text(const struct run *r, const struct strv *argv)
 	if (r->numa_node >= 0)
 		(void)printf("numa node   %d, CPUs %s\n", r->numa_node, vcpu_text(r, cpus));
 	for (size_t i = 0; i < r->devices.n; i++) {
-		char text[TEXT_SIZE];
-
 		(void)printf("would take  %s\n",
 			     device_request_text(&r->devices.v[i], text, sizeof(text)));
 	}
+	if (r->o->cfg.network.mode != NETWORK_USER)
+		(void)printf("would %s\n", network_text(r, text));
 	(void)printf("would make  %s/vms/NAME, %s/vms/NAME\n", r->host.run_dir, r->host.data_dir);
 	for (size_t i = 0; i < argv->n; i++)
 		(void)printf("%s%s\n", i == 0 ? "would run   " : "            ", argv->v[i]);
@@ -135,6 +154,7 @@ static void print_text(const struct run *r, const struct strv *argv)
 
 static void print_json(const struct run *r, const struct strv *argv)
 {
+	char text[TEXT_SIZE];
 	AUTO_JSON struct json_object *o = json_new_object();
 	struct json_object *list = json_new_array(), *devices = json_new_array();
 
@@ -146,13 +166,13 @@ static void print_json(const struct run *r, const struct strv *argv)
 	if (r->numa_node >= 0)
 		json_add_i64(o, "numa_node", r->numa_node);
 	for (size_t i = 0; i < r->devices.n; i++) {
-		char text[TEXT_SIZE];
-
 		(void)json_object_array_add(
 			devices,
 			json_new_string(device_request_text(&r->devices.v[i], text, sizeof(text))));
 	}
 	json_add(o, "devices", devices);
+	if (r->o->cfg.network.mode != NETWORK_USER)
+		json_add_str(o, "network", network_text(r, text));
 	for (size_t i = 0; i < argv->n; i++)
 		(void)json_object_array_add(list, json_new_string(argv->v[i]));
 	json_add(o, "qemu_arguments", list);

@@ -30,6 +30,7 @@ int machine_init(struct machine *m, const struct machine_spec *spec, struct erro
 		.qemu = QEMU_INIT,
 		.serial = SERIAL_INIT,
 		.assignment = ASSIGNMENT_INIT,
+		.lan = LAN_INIT,
 		.times = json_new_object(),
 		.info = json_new_object(),
 	};
@@ -124,8 +125,8 @@ static int write_identity(struct machine *m, struct error *err)
 {
 	const struct machine_spec *s = m->spec;
 	AUTO_CLOSE int seed_fd = -1;
-	char mac[VM_MAC_SIZE];
-	const char *macs[] = { mac };
+	char mac[VM_MAC_SIZE], lan[VM_MAC_SIZE];
+	const char *macs[] = { mac, lan_mac(s->uuid, lan) };
 	struct seed seed = s->seed;
 	int r = 0;
 
@@ -139,7 +140,7 @@ static int write_identity(struct machine *m, struct error *err)
 		return r;
 	vm_mac(s->uuid, 0, mac);
 	seed.macs = macs;
-	seed.n_macs = ARRAY_SIZE(macs);
+	seed.n_macs = s->cfg->network.mode == NETWORK_USER ? 1 : ARRAY_SIZE(macs);
 	if (mkdirat(m->data_fd, MACHINE_SEED, 0755) < 0)
 		return error_errno(err, "make the seed's folder");
 	seed_fd = openat(m->data_fd, MACHINE_SEED, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -407,6 +408,7 @@ void machine_done(struct machine *m)
 	journal_close(&m->journal);
 	strv_done(&m->arguments);
 	assignment_done(&m->assignment);
+	lan_done(&m->lan);
 	(void)json_object_put(m->times);
 	(void)json_object_put(m->info);
 }

@@ -20,6 +20,7 @@
 #include "image/image.h"
 #include "image/seed.h"
 #include "run/assignment.h"
+#include "run/lan.h"
 #include "vm/caps.h"
 #include "vm/plan.h"
 #include "vm/qemu.h"
@@ -89,6 +90,7 @@ struct machine_spec {
  * @spawned_ns: when QEMU was let go
  * @first_output_ns: when the guest first wrote to its serial port, 0: not yet
  * @assignment: the devices the guest gets
+ * @lan:        its second network card, if it has one
  * @started:    QEMU was spawned
  * @stopped_image: with spec->replaces_image, what became of the image's files until the VM stopped
  */
@@ -115,6 +117,7 @@ struct machine {
 	uint64_t spawned_ns;
 	uint64_t first_output_ns;
 	struct assignment assignment;
+	struct lan lan;
 	bool started;
 	struct error stopped_image;
 };

@@ -181,6 +181,20 @@ static int connect_guest(struct run *r, unsigned short port, struct error *err)
 	return ret == 0 && !r->spec.pin_host_key ? pin_first_contact(r, err) : ret;
 }
 
+/* The name of what was made: whoever wants to do something with it on the host needs it. */
+static void tell_network(const struct run *r, struct json_object *reply)
+{
+	struct json_object *network = NULL;
+	const char *bridge;
+
+	if (r->o->quiet || json_get_object(reply, "network", &network, NULL) < 0)
+		return;
+	bridge = json_str_or(network, "bridge", NULL);
+	log_info("note: the guest's second network card is %s here%s%s",
+		 json_str_or(network, "interface", "?"), bridge != NULL ? ", on bridge " : "",
+		 bridge != NULL ? bridge : "");
+}
+
 static int start_qemu(struct run *r, size_t unused, struct error *err)
 {
 	AUTO_JSON struct json_object *reply = NULL;
@@ -198,6 +212,7 @@ static int start_qemu(struct run *r, size_t unused, struct error *err)
 	if (json_get_array(reply, "mounts", &mounts, NULL) == 0)
 		r->mounts = json_object_get(mounts);
 	r->port = (unsigned short)json_u64_or(reply, "port", 0);
+	tell_network(r, reply);
 	return 0;
 }
 

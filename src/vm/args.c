@@ -16,6 +16,7 @@
 #define NODE_MAX     32
 #define SSH_FORWARD  "tcp:127.0.0.1:0-:22"
 #define QUEUE_VIRTFS 1024
+#define MTU_USUAL    1500
 
 /* ---- one function per concern ---- */
 
@@ -397,6 +398,42 @@ static void args_network(struct args_builder *b)
 	args_add_json(b, "-device", o);
 }
 
+/* QEMU wants the numbers of descriptors as text here. */
+static void add_fd(struct json_object *o, const char *key, int fd)
+{
+	char text[16];
+
+	(void)snprintf(text, sizeof(text), "%d", fd);
+	json_add_str(o, key, text);
+}
+
+/* The second NIC, on a tap interface; it comes after the first, which keeps its place in the guest.
+ */
+static void args_lan(struct args_builder *b)
+{
+	const struct vm_plan *p = b->plan;
+	struct json_object *o;
+
+	if (p->lan_fd < 0)
+		return;
+	o = json_new_object();
+	json_add_str(o, "type", "tap");
+	json_add_str(o, "id", "lan");
+	add_fd(o, "fd", args_checked_fd(b, "tap", p->lan_fd));
+	if (p->lan_vhost_fd >= 0) {
+		json_add_bool(o, "vhost", true);
+		add_fd(o, "vhostfd", args_checked_fd(b, "vhost", p->lan_vhost_fd));
+	}
+	args_add_json(b, "-netdev", o);
+	o = args_device("virtio-net-pci", "nic1");
+	json_add_str(o, "netdev", "lan");
+	args_json_text(b, o, "mac", p->lan_mac);
+	json_add_str(o, "romfile", "");
+	if (p->lan_mtu != 0 && p->lan_mtu != MTU_USUAL)
+		json_add_u64(o, "host_mtu", p->lan_mtu);
+	args_add_json(b, "-device", o);
+}
+
 static void mount_virtiofs(struct args_builder *b, const struct vm_mount *m, const char *id)
 {
 	struct json_object *o = args_device("vhost-user-fs-pci", id);
@@ -480,6 +517,7 @@ int vm_args_build(const struct vm_plan *plan, const struct qemu_caps *caps, stru
 	args_disk(&b);
 	args_seed(&b);
 	args_network(&b);
+	args_lan(&b);
 	args_mounts(&b);
 	args_devices(&b);
 	args_extra(&b);

@@ -122,6 +122,10 @@ struct vm_device {
  * @network:     a user-mode NIC with SSH forwarded from a free port of 127.0.0.1
  * @isolated:    that NIC reaches nothing but the forward
  * @mac:         of that NIC
+ * @lan_fd:      of a tap interface: a second NIC; -1: none
+ * @lan_vhost_fd: of /dev/vhost-net for it; -1: QEMU does it itself
+ * @lan_mac:     of that NIC
+ * @lan_mtu:     of the tap interface, told to the guest where it is not the usual 1500; 0: not told
  * @devices:     passed through, in the order of slot and function
  * @mmio64:      bytes of all their 64-bit prefetchable BARs, by vm_mmio64_add(); 0: none
  * @phys_bits:   physical address bits of the host's CPU; 0: not known, QEMU and firmware must find
@@ -149,6 +153,9 @@ struct vm_plan {
 	int qmp_fd, serial_fd;
 	bool network, isolated;
 	const char *mac;
+	int lan_fd, lan_vhost_fd;
+	const char *lan_mac;
+	unsigned int lan_mtu;
 	struct vm_mount mounts[VM_MOUNTS_MAX];
 	size_t n_mounts;
 	struct vm_device devices[VM_DEVICES_MAX];
@@ -162,7 +169,8 @@ struct vm_plan {
 #define VM_PLAN_INIT                                                                               \
 	{                                                                                          \
 		.numa_node = -1, .disk = { .fd = -1 }, .firmware_code_fd = -1,                     \
-		.firmware_vars_fd = -1, .seed_fd = -1, .qmp_fd = -1, .serial_fd = -1               \
+		.firmware_vars_fd = -1, .seed_fd = -1, .qmp_fd = -1, .serial_fd = -1,              \
+		.lan_fd = -1, .lan_vhost_fd = -1                                                   \
 	}
 
 /**

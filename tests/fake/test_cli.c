@@ -162,10 +162,9 @@ static const struct line bad_lines[] = {
 	  125,
 	  "baremetal_vm.enabled: must be "
 	  "true" },
-	{ { "run", "-c", VM("\"network\": {\"mode\": \"bridge\", \"bridge\": \"br0\"}"), "--",
-	    "true" },
+	{ { "run", "-c", VM("\"network\": {\"mode\": \"bridge\"}"), "--", "true" },
 	  125,
-	  "baremetal_vm.network.mode: \"bridge\" is not available yet" },
+	  "baremetal_vm.network.bridge: is required by mode bridge" },
 	{ { "run", "-c", VM("\"numa_node\": -3"), "--", "true" },
 	  125,
 	  "numa_node: must be from 0 to 1023" },

@@ -63,6 +63,21 @@ static void huge(struct vm_plan *p)
 	p->huge_page = 2 * MIB;
 }
 
+static void lan(struct vm_plan *p)
+{
+	p->isolated = true;
+	p->lan_fd = 9;
+	p->lan_mac = "52:54:00:65:43:21";
+	p->lan_mtu = 1500;
+}
+
+static void lan_vhost(struct vm_plan *p)
+{
+	lan(p);
+	p->lan_vhost_fd = 10;
+	p->lan_mtu = 9000;
+}
+
 static void on_node(struct vm_plan *p)
 {
 	p->numa_node = 0;
@@ -141,6 +156,8 @@ static const struct golden goldens[] = {
 	{ "mount-9p", mount_9p, golden_caps },
 	{ "mount-virtiofs", mount_virtiofs, golden_caps },
 	{ "huge", huge, golden_caps },
+	{ "lan", lan, golden_caps },
+	{ "lan-vhost", lan_vhost, golden_caps },
 	{ "numa", on_node, golden_caps },
 	{ "numa-huge", huge_on_node, golden_caps },
 	{ "numa-virtiofs", shared_on_node, golden_caps },
@@ -294,6 +311,24 @@ static void emulated_on_node(struct vm_plan *p)
 	p->numa_node = 1;
 }
 
+static void lan_without_mac(struct vm_plan *p)
+{
+	lan(p);
+	p->lan_mac = NULL;
+}
+
+static void lan_on_stdin(struct vm_plan *p)
+{
+	lan(p);
+	p->lan_fd = 0;
+}
+
+static void vhost_on_stdin(struct vm_plan *p)
+{
+	lan_vhost(p);
+	p->lan_vhost_fd = 2;
+}
+
 Test(args, what_cannot_be_expressed_is_refused)
 {
 	static const struct {
@@ -322,6 +357,9 @@ Test(args, what_cannot_be_expressed_is_refused)
 		{ long_tag, golden_caps, -EINVAL, "tag of mount 0" },
 		{ pathless_9p, golden_caps, -EINVAL, "path is empty" },
 		{ no_mac, golden_caps, -EINVAL, "mac is empty" },
+		{ lan_without_mac, golden_caps, -EINVAL, "mac is empty" },
+		{ lan_on_stdin, golden_caps, -EINVAL, "tap has no descriptor" },
+		{ vhost_on_stdin, golden_caps, -EINVAL, "vhost has no descriptor" },
 		{ iso, bare, -ENOTSUP, "no KVM support" },
 		{ tcg, bare, -ENOTSUP, "no vvfat" },
 		{ emulated_on_node, bare, -ENOTSUP, "no memory bound to a NUMA node" },

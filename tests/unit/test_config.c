@@ -446,8 +446,6 @@ static const struct {
 	const char *inside; /* of baremetal_vm */
 	const char *key;
 } later[] = {
-	{ "\"network\": {\"mode\": \"bridge\", \"bridge\": \"br0\"}", "baremetal_vm.network.mode" },
-	{ "\"network\": {\"mode\": \"tap\"}", "baremetal_vm.network.mode" },
 	{ "\"docker\": {\"script\": \"s.sh\"}", "baremetal_vm.docker.script" },
 	{ "\"docker\": {\"proxy\": \"http://p:1\"}", "baremetal_vm.docker.proxy" },
 	{ "\"docker\": {\"mirror\": \"https://m\"}", "baremetal_vm.docker.mirror" },
@@ -484,6 +482,8 @@ Test(config, has_what_this_version_offers)
 		"\"cpu_pinning\": \"auto\", \"hugepages\": \"1G\"",
 		"\"devices\": [], \"numa_node\": null",
 		"\"numa_node\": 0",
+		"\"network\": {\"mode\": \"bridge\", \"bridge\": \"br0\"}",
+		"\"network\": {\"mode\": \"tap\"}",
 		"\"numa_node\": \"auto\"",
 	};
 
