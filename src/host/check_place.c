@@ -48,6 +48,7 @@ void check_numa(const struct check_ctx *ctx, struct check_result *result)
 	const struct host_facts *f = ctx->facts;
 	struct config cfg = *ctx->cfg; /* a view, fitted to the host */
 	unsigned int id = (unsigned int)cfg.numa_node;
+	const struct host_node *node = NULL;
 	AUTO_STRV struct strv notes = STRV_INIT;
 	struct error err = ERROR_INIT;
 	struct cpu_mask cpus;
@@ -59,12 +60,12 @@ void check_numa(const struct check_ctx *ctx, struct check_result *result)
 		return;
 	}
 	(void)host_fit_memory(ctx->host, f, ctx->cfg, &cfg.memory, NULL, NULL);
-	if (numa_cpus(f, id, &cpus, &err) < 0 ||
-	    numa_fit_memory(ctx->host, f, &cfg, id, &cfg.memory, &notes, &err) < 0) {
+	if (numa_find(f, id, &node, &err) < 0 || numa_cpus(f, id, &cpus, &err) < 0 ||
+	    numa_fit_memory(ctx->host, node, &cfg, &cfg.memory, &notes, &err) < 0) {
 		found_error("numa_node", &err, result);
 		return;
 	}
-	found_node(host_facts_node(f, id), &cpus, &notes, result);
+	found_node(node, &cpus, &notes, result);
 }
 
 /* ---- network ---- */

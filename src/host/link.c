@@ -64,6 +64,11 @@ static int open_netlink(struct error *err)
 	return TAKE_FD(fd);
 }
 
+static const char *payload(const struct nlmsghdr *head)
+{
+	return (const char *)head + NLMSG_HDRLEN;
+}
+
 /* A message that describes an interface. Return: 0 or -errno, which ends the exchange. */
 typedef int link_fn(void *data, const struct nlmsghdr *head);
 
@@ -86,7 +91,7 @@ static int take_message(struct answer *a, const struct nlmsghdr *head)
 
 		if (head->nlmsg_len < NLMSG_LENGTH(sizeof(e)))
 			return -EIO;
-		memcpy(&e, NLMSG_DATA(head), sizeof(e));
+		memcpy(&e, payload(head), sizeof(e));
 		return e.error == 0 ? 1 : e.error;
 	}
 	case RTM_NEWLINK:
@@ -222,8 +227,8 @@ static int read_link(const struct nlmsghdr *head, struct link_state *ret)
 
 	if (head->nlmsg_len < NLMSG_LENGTH(sizeof(link)))
 		return -EIO;
-	memcpy(&link, NLMSG_DATA(head), sizeof(link));
-	index_attributes((const char *)NLMSG_DATA(head) + NLMSG_ALIGN(sizeof(link)),
+	memcpy(&link, payload(head), sizeof(link));
+	index_attributes(payload(head) + NLMSG_ALIGN(sizeof(link)),
 			 head->nlmsg_len - NLMSG_SPACE(sizeof(link)), v);
 	*ret = (struct link_state){
 		.index = link.ifi_index,
@@ -355,15 +360,28 @@ const char *link_mac(const unsigned char *address, char *buf)
 	return buf;
 }
 
-int link_mac_parse(const char *line, unsigned char *ret)
+static int hex_digit(char c)
+{
+	static const char digits[] = "0123456789abcdef";
+	const char *at = c == '\0' ? NULL : strchr(digits, c);
+
+	return at == NULL ? -1 : (int)(at - digits);
+}
+
+int link_mac_parse(const char *text, unsigned char *ret)
 {
 	unsigned char address[LINK_ADDRESS_SIZE];
-	int used = 0;
 
-	if (sscanf(line, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%n", &address[0], &address[1],
-		   &address[2], &address[3], &address[4], &address[5], &used) != 6 ||
-	    used != LINK_MAC_SIZE - 1 || line[used] != '\0')
+	if (strlen(text) != LINK_MAC_SIZE - 1)
 		return -EINVAL;
+	for (size_t i = 0; i < sizeof(address); i++) {
+		const char *at = text + 3 * i;
+		int high = hex_digit(at[0]), low = hex_digit(at[1]);
+
+		if (high < 0 || low < 0 || at[2] != (i + 1 < sizeof(address) ? ':' : '\0'))
+			return -EINVAL;
+		address[i] = (unsigned char)(high << 4 | low);
+	}
 	memcpy(ret, address, sizeof(address));
 	return 0;
 }

@@ -15,8 +15,8 @@
 
 #define LIST_SIZE 128
 
-static int find_node(const struct host_facts *facts, unsigned int id, const struct host_node **ret,
-		     struct error *err)
+int numa_find(const struct host_facts *facts, unsigned int id, const struct host_node **ret,
+	      struct error *err)
 {
 	struct cpu_mask ids = { { 0 } };
 	char text[LIST_SIZE];
@@ -37,7 +37,7 @@ int numa_cpus(const struct host_facts *facts, unsigned int id, struct cpu_mask *
 {
 	const struct host_node *node = NULL;
 	char text[LIST_SIZE];
-	int r = find_node(facts, id, &node, err);
+	int r = numa_find(facts, id, &node, err);
 
 	if (r < 0)
 		return r;
@@ -135,16 +135,12 @@ static int fit_default(const struct host_node *node, uint64_t *memory, struct st
 	return 0;
 }
 
-int numa_fit_memory(const struct host *host, const struct host_facts *facts,
-		    const struct config *cfg, unsigned int id, uint64_t *ret, struct strv *notes,
-		    struct error *err)
+int numa_fit_memory(const struct host *host, const struct host_node *node, const struct config *cfg,
+		    uint64_t *ret, struct strv *notes, struct error *err)
 {
-	const struct host_node *node = NULL;
 	uint64_t memory = cfg->memory;
-	int r = find_node(facts, id, &node, err);
+	int r;
 
-	if (r < 0)
-		return r;
 	if (cfg->hugepages != 0)
 		r = fit_pages(host, node, cfg, &memory, notes, err);
 	else if (config_explicit(cfg, "memory"))
@@ -206,19 +202,21 @@ static void warn_list(const struct config *cfg, unsigned int id, const struct cp
 }
 
 int numa_fit(const struct host *host, const struct host_facts *facts, struct config *cfg,
-	     unsigned int id, struct cpu_mask *ret, struct strv *notes, struct error *err)
+	     unsigned int id, struct strv *notes, struct error *err)
 {
-	int r = numa_cpus(facts, id, ret, err);
+	const struct host_node *node = host_facts_node(facts, id);
+	struct cpu_mask cpus;
+	int r = numa_cpus(facts, id, &cpus, err); /* fails where there is no such node */
 
-	if (r == 0)
-		r = numa_fit_memory(host, facts, cfg, id, &cfg->memory, notes, err);
+	if (r == 0 && node != NULL)
+		r = numa_fit_memory(host, node, cfg, &cfg->memory, notes, err);
 	if (r < 0)
 		return r;
-	fit_vcpus(cfg, id, ret, notes);
+	fit_vcpus(cfg, id, &cpus, notes);
 	if (cfg->cpu_pinning == CPU_PINNING_LIST)
-		warn_list(cfg, id, ret, notes);
+		warn_list(cfg, id, &cpus, notes);
 	if (cfg->cpu_pinning == CPU_PINNING_AUTO)
-		r = choose_cpus(host, facts, cfg, ret, err);
+		r = choose_cpus(host, facts, cfg, &cpus, err);
 	if (r < 0)
 		return error_prefix(err, r, "numa_node: node %u", id);
 	return strv_error(notes) < 0 ? error_set(err, ENOMEM, "out of memory") : 0;

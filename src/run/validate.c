@@ -77,8 +77,9 @@ static int fit_to(struct run *r, unsigned int node, struct strv *notes, struct e
 		(void)snprintf(key, sizeof(key), LEDGER_NODE "%u", n->id);
 		ret = ledger_held(&r->host, key, NULL, &n->mem_promised, err);
 	}
-	return ret < 0 ? ret
-		       : numa_fit(&r->host, &r->facts, &r->o->cfg, node, &r->node_cpus, notes, err);
+	if (ret == 0)
+		ret = numa_cpus(&r->facts, node, &r->node_cpus, err);
+	return ret < 0 ? ret : numa_fit(&r->host, &r->facts, &r->o->cfg, node, notes, err);
 }
 
 static int fit_to_node(struct run *r, struct error *err)
@@ -94,6 +95,15 @@ static int fit_to_node(struct run *r, struct error *err)
 	print_notes(r, &notes);
 	r->numa_node = ret == 0 ? node : -1;
 	return ret;
+}
+
+static int find_place(struct run *r, struct error *err)
+{
+	int ret = fit_to_host(r, err);
+
+	if (ret == 0)
+		ret = devices_choose(r, err);
+	return ret < 0 ? ret : fit_to_node(r, err);
 }
 
 /* vmdir_create() says the same later, should another run take the name meanwhile. */
@@ -193,11 +203,7 @@ int stage_validate(struct run *r, struct error *err)
 	if (ret == 0)
 		ret = image_resolve(&r->host, cfg, &r->image, err);
 	if (ret == 0)
-		ret = fit_to_host(r, err);
-	if (ret == 0)
-		ret = devices_choose(r, err);
-	if (ret == 0)
-		ret = fit_to_node(r, err);
+		ret = find_place(r, err);
 	if (ret == 0)
 		ret = qemu_caps_get(cfg->qemu_binary, r->host.run_fd, &r->caps, err);
 	if (ret == 0)

@@ -137,6 +137,7 @@ static void use_tap(const char *name)
 	free(cfg.network.bridge);
 	cfg.network.bridge = NULL;
 	cfg.network.mode = NETWORK_TAP;
+	free(cfg.network.tap);
 	cfg.network.tap = name == NULL ? NULL : strdup(name);
 }
 

@@ -172,6 +172,24 @@ Test(check, an_amd_host_with_everything_reads_like_this)
 
 /* ---- row by row ---- */
 
+/* Interfaces are those of the machine the test runs on: only what is not there is told of. */
+Test(check, the_bridge_must_be_there)
+{
+	static char bridge[] = "bmvm-none";
+	struct fixture f;
+
+	begin(&f, tree_amd);
+	run_all(&f);
+	expect(&f, "network", CHECK_INFO, "QEMU's own", NULL);
+	f.cfg.network.mode = NETWORK_BRIDGE;
+	f.cfg.network.bridge = bridge;
+	run_all(&f);
+	expect(&f, "network", CHECK_FAILED, "network.bridge: there is no interface bmvm-none",
+	       "ip link add bmvm-none type bridge");
+	f.cfg.network.bridge = NULL;
+	end(&f);
+}
+
 Test(check, a_numa_node_must_have_room_and_be_there)
 {
 	struct fixture f;

@@ -56,10 +56,14 @@ static void expect_cpus(const struct cpu_mask *cpus, const char *text)
 	cr_expect_str_eq(cpu_mask_text(cpus, buf, sizeof(buf)), text);
 }
 
+/* As a run does it. */
 static int fit(unsigned int node, struct cpu_mask *cpus)
 {
+	int r;
+
 	err = (struct error)ERROR_INIT;
-	return numa_fit(&host, &facts, &cfg, node, cpus, &notes, &err);
+	r = numa_cpus(&facts, node, cpus, &err);
+	return r < 0 ? r : numa_fit(&host, &facts, &cfg, node, &notes, &err);
 }
 
 Test(numa, what_fits_is_left_as_it_is)
