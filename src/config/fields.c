@@ -189,7 +189,7 @@ static const struct field table[] = {
 	  .special = special_numa_node,
 	  .fallback = "null",
 	  .form = "a node number, \"auto\" or null",
-	  .help = "host NUMA node for memory and CPUs; auto follows the GPUs" },
+	  .help = "host NUMA node for memory and CPUs; auto follows the devices" },
 	{ .path = "network", .type = FIELD_OBJECT, .help = "the guest's network" },
 	{ .path = "network.mode",
 	  .type = FIELD_ENUM,

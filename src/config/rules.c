@@ -222,11 +222,5 @@ static int check_docker_available(const struct config *cfg, struct error *err)
 
 int config_check_available(const struct config *cfg, struct error *err)
 {
-	if (cfg->network.mode == NETWORK_BRIDGE)
-		return unavailable("network.mode", "\"bridge\" is", err);
-	if (cfg->network.mode == NETWORK_TAP)
-		return unavailable("network.mode", "\"tap\" is", err);
-	if (cfg->numa_node != NUMA_NODE_NONE)
-		return unavailable("numa_node", "it is", err);
 	return check_docker_available(cfg, err);
 }

@@ -11,8 +11,8 @@
 #include "base/json.h"
 #include "base/uuid.h"
 #include "host/ledger.h"
-#include "host/modules.h"
 #include "run/device_record.h"
+#include "run/module_share.h"
 #include "run/undo.h"
 #include "sysfs/mdev.h"
 #include "sysfs/nvidia.h"
@@ -264,7 +264,7 @@ static int take_mdev(struct making *m, const struct device_request *q, struct er
 {
 	struct json_object *record = json_new_object();
 	struct assigned one = { .slot = m->a->n_slots++ };
-	struct mdev_device made;
+	struct mdev_device made = { .group = -1 };
 	struct sysfs_error why = { 0 };
 	int r = uuid_new(one.uuid, err);
 
@@ -337,49 +337,13 @@ static int take_vendor_vgpus(struct making *m, const struct device_request *q, s
 
 /* ---- modules ---- */
 
-static int load_module(struct making *m, const char *name, struct error *err)
-{
-	struct json_object *record = json_new_object();
-	char key[96];
-	int r;
-
-	(void)snprintf(key, sizeof(key), LEDGER_MODULE "%.64s", name);
-	json_add_str(record, "name", name);
-	r = intend(m, OP_MODULE, record, err);
-	if (r == 0)
-		r = ledger_share(m->task->host, key, m->task->vm, NULL, err);
-	return r < 0 ? r : module_insert(name, err);
-}
-
-static void collect_name(void *data, const char *rest)
-{
-	strv_add(data, rest);
-}
-
-/*
- * What VFIO needs, and what of it other VMs have loaded: that must not go away with them. The
- * container's back end is asked for by name, as the kernel would only load it on demand, unseen by
- * the journal.
- */
+/* The container's back end by name: the kernel would load it on demand, unseen by the journal. */
 static int load_modules(struct making *m, struct error *err)
 {
-	AUTO_STRV struct strv names = STRV_INIT;
-	const struct host *host = m->task->host;
-	AUTO_CLOSE int lock = lease_lock(host, "modules", deadline_in_s(LOCK_SECONDS), err);
-	int r;
+	static const char *const names[] = { "vfio-pci", "vfio_iommu_type1" };
 
-	if (lock < 0)
-		return lock;
-	r = ledger_each(host, LEDGER_MODULE, collect_name, &names, err);
-	if (r == 0)
-		r = modules_missing(host, "vfio-pci", &names, err);
-	if (r == 0)
-		r = modules_missing(host, "vfio_iommu_type1", &names, err);
-	if (r == 0 && strv_error(&names) < 0)
-		r = error_set(err, ENOMEM, "out of memory");
-	for (size_t i = 0; i < names.n && r == 0; i++)
-		r = load_module(m, names.v[i], err);
-	return r;
+	return modules_hold(m->task->host, m->task->vm, m->task->journal, names, ARRAY_SIZE(names),
+			    err);
 }
 
 /* ---- all of it ---- */

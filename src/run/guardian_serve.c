@@ -104,6 +104,10 @@ static int do_start(struct guardian *g, struct json_object *reply, struct error 
 		g->speak_ns = deadline_in_s(GUARDIAN_SILENT_SECONDS);
 	json_add_u64(reply, "port", g->machine.port);
 	json_add(reply, "mounts", describe_mounts(&g->machine));
+	if (g->machine.lan.tap[0] != '\0') {
+		json_add(g->receipt, "network", lan_describe(&g->machine.lan));
+		json_add(reply, "network", lan_describe(&g->machine.lan));
+	}
 	return 0;
 }
 

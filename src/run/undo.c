@@ -11,6 +11,7 @@
 #include "base/process.h"
 #include "host/journal.h"
 #include "host/ledger.h"
+#include "run/lan.h"
 #include "run/undo_devices.h"
 
 #define KILL_SECONDS 20
@@ -59,6 +60,12 @@ static int undo_ledger(struct undo *u, struct json_object *record, bool same_boo
 	return ledger_release(u->host, json_str_or(record, "key", ""), u->vd->name, err);
 }
 
+static int undo_tap(struct undo *u, struct json_object *record, bool same_boot, struct error *err)
+{
+	(void)u;
+	return same_boot ? lan_undo(record, err) : 0;
+}
+
 static const struct undo_op {
 	const char *op;
 	int (*undo)(struct undo *u, struct json_object *record, bool same_boot, struct error *err);
@@ -66,6 +73,7 @@ static const struct undo_op {
 	{ OP_PROCESS, undo_process },
 	{ OP_DATA, undo_data },
 	{ OP_LEDGER, undo_ledger },
+	{ OP_TAP, undo_tap },
 };
 
 static int undo_one(void *data, struct json_object *record, bool same_boot, struct error *err)

@@ -18,6 +18,7 @@ struct error;
 #define OP_PROCESS "process" /* pid, start, what: kill it, if it is still that process */
 #define OP_DATA    "data"    /* the VM's data folder: remove it */
 #define OP_LEDGER  "ledger"  /* key: let go of our share of a shared thing */
+#define OP_TAP     "tap"     /* name, address: remove the interface, if it is still that one */
 
 /* Of devices, in undo_devices.c; see run/device_record.h for what the first two hold. */
 #define OP_BIND   "bind"   /* a change of driver: give the function back */
