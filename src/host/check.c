@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "config/config.h"
 #include "host/facts.h"
+#include "host/fit.h"
 #include "host/host.h"
 
 void check_found(struct check_result *result, enum check_status status, const char *fmt, ...)
@@ -64,12 +65,13 @@ const char *check_status_name(enum check_status status)
 }
 
 /* A hint is one line. */
-static int refuse(const struct check *check, const struct check_result *result, struct error *err)
+static int refuse(const struct check *check, const struct config *cfg,
+		  const struct check_result *result, struct error *err)
 {
 	size_t len = strlen(check->title);
 	/* "mounts[1]: ..." says it */
 	bool named = strncmp(result->found, check->title, len) == 0 && result->found[len] == '[';
-	int r = error_set(err, ENOTSUP, "%s%s%s", named ? "" : check->title, named ? "" : ": ",
+	int r = error_set(err, ENOTSUP, "%s%s%.700s", named ? "" : check->title, named ? "" : ": ",
 			  result->found);
 	char line[2 * sizeof(result->fix)];
 	size_t n = 0;
@@ -83,6 +85,8 @@ static int refuse(const struct check *check, const struct check_result *result, 
 		}
 	}
 	line[n] = '\0';
+	if (check->needed == host_pins_memory)
+		r = error_prefix(err, r, "baremetal_vm.%s", host_pinning_key(cfg));
 	return n > 0 ? error_hint(err, r, "%s", line) : r;
 }
 
@@ -102,7 +106,7 @@ int host_check_run(const struct host *host, const struct config *cfg, struct err
 
 		check_run(&rows[i], &ctx, &result);
 		if (result.status == CHECK_FAILED)
-			return refuse(&rows[i], &result, err);
+			return refuse(&rows[i], cfg, &result, err);
 	}
 	return 0;
 }
