@@ -12,14 +12,21 @@
 #include "host/fit.h"
 #include "host/host.h"
 
+/* Stands for the rest of a finding that is too long. */
+#define CUT " ..."
+
 void check_found(struct check_result *result, enum check_status status, const char *fmt, ...)
 {
 	va_list ap;
 
+	int len;
+
 	result->status = status;
 	va_start(ap, fmt);
-	(void)vsnprintf(result->found, sizeof(result->found), fmt, ap);
+	len = vsnprintf(result->found, sizeof(result->found), fmt, ap);
 	va_end(ap);
+	if (len >= (int)sizeof(result->found))
+		memcpy(result->found + sizeof(result->found) - sizeof(CUT), CUT, sizeof(CUT));
 }
 
 void check_fix(struct check_result *result, const char *fmt, ...)

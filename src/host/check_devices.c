@@ -79,7 +79,8 @@ void check_iommu_pt(const struct check_ctx *ctx, struct check_result *result)
 	const struct iommu_facts *f = &ctx->facts->iommu;
 
 	if (f->arg_pt[0] != '\0') {
-		check_found(result, CHECK_OK, "%s on the kernel command line", f->arg_pt);
+		check_found(result, CHECK_OK, "%son the kernel command line",
+			    strcmp(f->arg_pt, "iommu=pt") == 0 ? "" : "iommu.passthrough=1 ");
 		return;
 	}
 	/* a kernel may be built to do so */

@@ -168,6 +168,10 @@ static void say_of_each(const struct check_ctx *ctx, judge_fn *fn, const char *n
 			len += (size_t)snprintf(text + len, sizeof(text) - len, "; ");
 		len += put_verdict(ctx, fn, i, v.text, text + len, sizeof(text) - len);
 	}
+	/* what a run can do without is no trouble */
+	if (outlook(ctx)->choice.n > 0 && outlook(ctx)->choice_error.code == 0 &&
+	    worst > CHECK_INFO)
+		worst = CHECK_INFO;
 	check_found(result, worst, "%s", len > 0 ? text : none);
 }
 
@@ -233,40 +237,26 @@ static bool is_same_card(const struct device *d, const struct group_member *m)
 	return m->is_pci && a->domain == b->domain && a->bus == b->bus && a->device == b->device;
 }
 
-static void judge_isolation(const struct check_ctx *ctx, const struct device *d, struct verdict *v)
+/* What shares its group: parts of the same card may go with it, others had better not be there. */
+static void judge_group(const struct device *d, struct verdict *v)
 {
-	const char *between = "";
-	size_t len;
+	size_t len = 0;
 
-	(void)ctx;
-	if (d->f.iommu_group < 0 || d->group.is_noiommu) {
-		(void)snprintf(v->text, sizeof(v->text), "in no group of an IOMMU");
-		(void)snprintf(v->fix, sizeof(v->fix), "first the IOMMU, see there");
-		v->status = CHECK_WARNING;
-		return;
-	}
-	if (d->group.has_direct_regions) {
-		(void)snprintf(
-			v->text, sizeof(v->text),
-			"the firmware claims memory for it (RMRR), the kernel does not pass it");
-		(void)snprintf(
-			v->fix, sizeof(v->fix),
-			"look in the firmware setup for shared memory, or for an update of it");
-		v->status = CHECK_WARNING;
-		return;
-	}
-	len = (size_t)snprintf(v->text, sizeof(v->text), "alone in its group");
 	for (size_t i = 0; i < d->group.n_members && len < sizeof(v->text); i++) {
 		const struct group_member *m = &d->group.members[i];
 
 		if (!is_other_endpoint(d, m))
 			continue;
-		if (between[0] == '\0')
-			len = (size_t)snprintf(v->text, sizeof(v->text), "group %d has also ",
+		if (len == 0)
+			len = (size_t)snprintf(v->text, sizeof(v->text), "shares group %d with ",
 					       d->f.iommu_group);
-		len += (size_t)snprintf(v->text + len, sizeof(v->text) - len, "%s%s (%s)", between,
-					m->name, m->driver[0] != '\0' ? m->driver : "no driver");
-		between = ", ";
+		else
+			len += (size_t)snprintf(v->text + len, sizeof(v->text) - len, ", ");
+		if (len < sizeof(v->text))
+			len += (size_t)snprintf(v->text + len, sizeof(v->text) - len, "%s (%s%s)",
+						m->name,
+						m->driver[0] != '\0' ? m->driver : "no driver",
+						is_same_card(d, m) ? ", same card" : "");
 		if (is_same_card(d, m) || m->driver[0] == '\0')
 			continue;
 		v->status = CHECK_WARNING;
@@ -274,6 +264,28 @@ static void judge_isolation(const struct check_ctx *ctx, const struct device *d,
 			v->fix, sizeof(v->fix),
 			"put %s into another slot, or what shares its group into \"devices\"",
 			d->address);
+	}
+	if (len == 0)
+		(void)snprintf(v->text, sizeof(v->text), "alone in its group");
+}
+
+static void judge_isolation(const struct check_ctx *ctx, const struct device *d, struct verdict *v)
+{
+	(void)ctx;
+	if (d->f.iommu_group < 0 || d->group.is_noiommu) {
+		(void)snprintf(v->text, sizeof(v->text), "in no group of an IOMMU");
+		(void)snprintf(v->fix, sizeof(v->fix), "first the IOMMU, see there");
+		v->status = CHECK_WARNING;
+	} else if (d->group.has_direct_regions) {
+		(void)snprintf(
+			v->text, sizeof(v->text),
+			"the firmware claims memory for it (RMRR), the kernel does not pass it");
+		(void)snprintf(
+			v->fix, sizeof(v->fix),
+			"look in the firmware setup for shared memory, or for an update of it");
+		v->status = CHECK_WARNING;
+	} else {
+		judge_group(d, v);
 	}
 }
 
@@ -286,7 +298,7 @@ static void check_isolation(const struct check_ctx *ctx, struct check_result *re
 
 static void no_sriov(struct verdict *v)
 {
-	(void)snprintf(v->text, sizeof(v->text), "no SR-IOV");
+	(void)snprintf(v->text, sizeof(v->text), "the kernel sees no SR-IOV");
 	(void)snprintf(v->fix, sizeof(v->fix),
 		       "if its data sheet has it: switch on SR-IOV in the firmware setup");
 	v->status = CHECK_WARNING;
@@ -469,14 +481,17 @@ static void check_room(const struct check_ctx *ctx, struct check_result *result)
 		check_fix(result, "fewer devices, or less with --memory");
 		return;
 	}
-	if (window == 0) {
+	if (window == 0 && o->plan.n_unknown > 0)
+		check_found(result, CHECK_INFO, "the kernel does not tell the size of the BARs");
+	else if (window == 0)
 		check_found(result, CHECK_OK, "the devices have no large BARs");
-		return;
-	}
-	check_found(result, CHECK_OK,
-		    "%s of BARs, a window of %s beside %s of RAM, %u address bits",
-		    size_format_rounded(guest.mmio64, bars), size_format_rounded(window, place),
-		    size_format_rounded(guest.memory, ram), tcg ? 40 : guest.phys_bits);
+	else
+		check_found(result, CHECK_OK,
+			    "%s of large BARs%s: a window of %s beside %s of RAM, %u address bits",
+			    size_format_rounded(guest.mmio64, bars),
+			    o->plan.n_unknown > 0 ? " and some not told" : "",
+			    size_format_rounded(window, place),
+			    size_format_rounded(guest.memory, ram), vm_address_bits(&guest));
 }
 
 static const struct check rows[] = {

@@ -87,10 +87,14 @@ static void add_bars(struct device_plan *p, const struct pci_region *regions, ui
 {
 	const uint64_t big = PCI_BAR_MEMORY_64 | PCI_BAR_PREFETCH;
 
+	bool told = false;
+
 	for (size_t i = 0; i < PCI_N_BARS; i++) {
+		told = told || regions[i].size > 0;
 		if ((regions[i].flags & big) == big)
 			p->mmio64 = vm_mmio64_add(p->mmio64, regions[i].size / shares);
 	}
+	p->n_unknown += !told;
 }
 
 static int add_device(struct telling *t, const char *name, unsigned int slot, unsigned int function)
@@ -127,14 +131,14 @@ static int read_function(struct telling *t, const char *name, struct pci_functio
 	return r < 0 ? device_error(t->err, r, &why) : 0;
 }
 
-/* "ADDRESS to vfio-pci (from DRIVER)" */
+/* "ADDRESS to vfio-pci (from DRIVER)", or "(no driver)" */
 static void put_binding(char *text, size_t size, const char *name, const char *driver)
 {
 	if (strcmp(driver, VFIO_PCI) == 0)
 		(void)snprintf(text, size, "%s, which is on vfio-pci", name);
 	else
-		(void)snprintf(text, size, "%s to vfio-pci (from %s)", name,
-			       driver[0] != '\0' ? driver : "no driver");
+		(void)snprintf(text, size, "%s to vfio-pci (%s%s)", name,
+			       driver[0] != '\0' ? "from " : "no driver", driver);
 }
 
 /* ---- whole functions ---- */
@@ -208,8 +212,7 @@ static int tell_existing_vfs(struct telling *t, const struct device_request *q)
 	joined = strv_join(&texts, ", ");
 	if (joined == NULL)
 		return no_memory(t);
-	strv_addf(&t->plan->actions, "%s; VF%s of %s, there already", joined,
-		  q->members.n == 1 ? "" : "s", q->address);
+	strv_addf(&t->plan->actions, "of the VFs that %s has: %s", q->address, joined);
 	return r;
 }
 
@@ -224,16 +227,15 @@ static void add_vf_bars(struct telling *t, const struct pci_function *pf, unsign
 	struct sysfs_text text;
 	const char *at;
 
-	if (pf->sriov_totalvfs <= 0 ||
-	    sysfs_read(t->host->sys_fd, pci_path(path, &pf->address, "resource"), &text) < 0)
-		return;
+	if (sysfs_read(t->host->sys_fd, pci_path(path, &pf->address, "resource"), &text) < 0)
+		text.text[0] = '\0';
 	at = text.text;
 	for (size_t i = 0; i < PCI_REGIONS && at != NULL; i++) {
 		at = strchr(at, '\n');
 		at = at == NULL ? NULL : at + 1;
 	}
-	if (at == NULL || pci_parse_regions(at, regions) < 0)
-		return;
+	if (at != NULL)
+		(void)pci_parse_regions(at, regions);
 	for (unsigned int i = 0; i < count; i++)
 		add_bars(t->plan, regions, (uint64_t)pf->sriov_totalvfs);
 }
@@ -246,6 +248,8 @@ static int tell_new_vfs(struct telling *t, const struct device_request *q)
 
 	if (r < 0)
 		return r;
+	if (pf.sriov_totalvfs <= 0)
+		return error_set(t->err, ENODEV, "%s has no SR-IOV by now", q->address);
 	strv_addf(&t->plan->actions, "%u VF%s to be made of %s by %s, %u of them to vfio-pci",
 		  q->create, q->create == 1 ? "" : "s", q->address, pf.driver, q->count);
 	if (pf.sriov_autoprobe > 0)
@@ -284,6 +288,7 @@ static int tell_mdevs(struct telling *t, const struct device_request *q)
 		r = add_write(t, path, NEW_UUID);
 		if (r == 0)
 			r = add_device(t, NEW_UUID, next_slot(t), 0);
+		t->plan->n_unknown++;
 	}
 	return r;
 }

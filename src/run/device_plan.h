@@ -27,7 +27,8 @@ struct device_write {
  * @modules:  kernel modules that would be loaded, in this order
  * @writes:   @n_writes of them
  * @devices:  what the guest gets, as vm_plan has it; no group nodes
- * @mmio64:   as vm_plan has it
+ * @mmio64:   as vm_plan has it, as far as BARs are known
+ * @n_unknown: devices whose BARs nothing tells
  */
 struct device_plan {
 	struct strv actions;
@@ -37,6 +38,7 @@ struct device_plan {
 	struct vm_device devices[VM_DEVICES_MAX];
 	size_t n_devices;
 	uint64_t mmio64;
+	size_t n_unknown;
 };
 
 /**

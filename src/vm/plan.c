@@ -66,9 +66,9 @@ uint64_t vm_mmio64_add(uint64_t sum, uint64_t size)
 
 /* ---- room for the devices' memory ---- */
 
-static unsigned int address_bits(const struct vm_plan *p)
+unsigned int vm_address_bits(const struct vm_plan *plan)
 {
-	unsigned int bits = p->accel == VM_ACCEL_TCG ? BITS_TCG : p->phys_bits;
+	unsigned int bits = plan->accel == VM_ACCEL_TCG ? BITS_TCG : plan->phys_bits;
 
 	return bits > BITS_MAX ? BITS_MAX : bits;
 }
@@ -98,7 +98,7 @@ static bool has_room(uint64_t space, uint64_t ram, uint64_t window)
 
 int vm_window(const struct vm_plan *plan, uint64_t *ret, struct error *err)
 {
-	unsigned int bits = address_bits(plan);
+	unsigned int bits = vm_address_bits(plan);
 	uint64_t window;
 
 	*ret = 0;

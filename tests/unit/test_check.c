@@ -548,7 +548,7 @@ Test(check, passthrough_of_the_host_is_seen_by_word_or_by_type)
 	begin(&f, tree_amd);
 	f.cfg.gpu.mode = GPU_MODE_VFIO;
 	run_all(&f);
-	expect(&f, "iommu-pt", CHECK_OK, "iommu=pt on the kernel", NULL);
+	expect(&f, "iommu-pt", CHECK_OK, "on the kernel command line", NULL);
 	f.facts.iommu.arg_pt[0] = '\0';
 	run_all(&f);
 	expect(&f, "iommu-pt", CHECK_WARNING, "not on the kernel",
