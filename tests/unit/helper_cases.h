@@ -5,6 +5,7 @@
  *   == title
  *   {...}                    baremetal_vm
  *   + FOLDER/PATH<tab>TEXT   how the host differs, in the form of a tree (helper_recorded.h)
+ *   - PATH                   what of the host is not there
  *   anything else: the answer, to the end of the case, an empty line
  *
  * BMVM_UPDATE_GOLDEN=1 in the environment writes the answers anew; then read the diff.
@@ -17,11 +18,12 @@
 #include "config/config.h"
 #include "host/host.h"
 
-/** struct recorded_case - One of a list, on the host made for it */
+/** struct recorded_case - One of a list, on its host: the recorded one, or one made for it */
 struct recorded_case {
 	char title[128];
 	char json[1024];
 	char differences[8192];
+	char missing[256];
 	char *root;
 	struct host host;
 };
