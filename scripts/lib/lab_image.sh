@@ -12,7 +12,7 @@ lab_folder=$(work_folder)/lab
 
 # lab_key: changes with everything a host image depends on, but for the packages' own versions.
 lab_key() {
-	(cd "$top/scripts" && cat lab-host/build lab-host/init lab-host/initramfs.* guest/setup-hook.sh &&
+	(cd "$top/scripts" && cat lab-host/build lab-host/init lab-host/bmvm_slow.c lab-host/initramfs.* guest/setup-hook.sh &&
 		packages_of build) | sha256sum | cut -c1-12
 }
 

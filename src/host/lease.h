@@ -58,7 +58,8 @@ int leases_take(const struct host *host, const struct strv *names, const char *v
  * lease_lock() - Take a short lock on a thing that several VMs change, waiting for it
  * @name: as in leases_take(), but of another kind: "0000:41:00.0.vfs", "modules"
  *
- * Blocks until @deadline_ns. Return: descriptor that holds it until closed, owned; -ETIMEDOUT; errno.
+ * Blocks until @deadline_ns. Return: descriptor that holds it until closed, owned; -ETIMEDOUT;
+ * errno.
  */
 int lease_lock(const struct host *host, const char *name, uint64_t deadline_ns, struct error *err);
 

@@ -147,13 +147,16 @@ static int do_stop(struct guardian *g, struct json_object *reply, struct error *
 static int do_undo(struct guardian *g, struct json_object *reply, struct error *err)
 {
 	const struct undo_how how = { .has_leases = true, .reports = &g->reports };
+	uint64_t start;
 	int r;
 
 	(void)reply;
 	if (g->undone)
 		return 0;
 	machine_close(&g->machine);
+	start = clock_now_ns();
 	r = undo_all(g->spec->host, g->spec->vd, &how, err);
+	json_add_seconds(g->machine.times, "undo", clock_seconds_since(start));
 	g->undone = r == 0;
 	g->undo_code = r;
 	if (r < 0)

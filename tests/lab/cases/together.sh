@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+# Several VMs and the VFs of one controller, which none of them found there.
+
+one_of_two() {
+	echo '"devices": [{"address": "'"$(sriov_controller)"'", "mode": "sriov", "create_vfs": 2}]'
+}
+
+two_vms() {
+	remember
+	started first "$(one_of_two)"
+	first=$front
+	started second "$(one_of_two)"
+	second=$front
+	same "$(cat "$pci/$(sriov_controller)/sriov_numvfs")" 2
+}
+
+limit_test_first_come_first_gone=240
+test_first_come_first_gone() {
+	two_vms
+	stopped "$first"
+	same "$(cat "$pci/$(sriov_controller)/sriov_numvfs")" 2
+	stopped "$second"
+	as_before
+	no_vm_left
+}
+
+limit_test_first_come_last_gone_and_a_third=300
+test_first_come_last_gone_and_a_third() {
+	two_vms
+	expect 125 run_vm "$(with "$(one_of_two)")" -- true 2> err
+	has err 'leased by VM (first|second)'
+	start_vm "$(with "$(one_of_two)")" --name third --wait 120 -- sleep 1000
+	wait_until 30 grep -q 'waiting for up to 120 s' err
+	stopped_third=$front
+	stopped "$second"
+	wait_until 90 running third
+	stopped "$stopped_third"
+	same "$(cat "$pci/$(sriov_controller)/sriov_numvfs")" 2
+	stopped "$first"
+	as_before
+	no_vm_left
+}
