@@ -76,12 +76,13 @@ static int print_lines(const struct check_options *o, const struct check_line *l
 static int run_checks(const struct check_options *o, struct check_ctx *ctx)
 {
 	AUTO_FREE struct check_line *lines = NULL;
-	size_t n_host, n_more;
+	size_t n_host, n_devices, n_more;
 	const struct check *host_rows = host_checks(&n_host);
+	const struct check *device_rows = device_checks(&n_devices);
 	const struct check *more_rows = readiness_checks(o->boot, &n_more);
 	struct check_line *end;
 
-	lines = calloc(n_host + n_more, sizeof(*lines));
+	lines = calloc(n_host + n_devices + n_more, sizeof(*lines));
 	if (lines == NULL) {
 		struct error err = ERROR_INIT;
 
@@ -89,8 +90,9 @@ static int run_checks(const struct check_options *o, struct check_ctx *ctx)
 		return cli_fail(&err, EXIT_CODE_FAILED);
 	}
 	end = run_rows(host_rows, n_host, ctx, lines);
+	end = run_rows(device_rows, n_devices, ctx, end);
 	(void)run_rows(more_rows, n_more, ctx, end);
-	return print_lines(o, lines, n_host + n_more);
+	return print_lines(o, lines, n_host + n_devices + n_more);
 }
 
 static int check_host(const struct check_options *o, const struct config *cfg)

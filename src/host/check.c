@@ -9,16 +9,24 @@
 #include "base/error.h"
 #include "config/config.h"
 #include "host/facts.h"
+#include "host/fit.h"
 #include "host/host.h"
+
+/* Stands for the rest of a finding that is too long. */
+#define CUT " ..."
 
 void check_found(struct check_result *result, enum check_status status, const char *fmt, ...)
 {
 	va_list ap;
 
+	int len;
+
 	result->status = status;
 	va_start(ap, fmt);
-	(void)vsnprintf(result->found, sizeof(result->found), fmt, ap);
+	len = vsnprintf(result->found, sizeof(result->found), fmt, ap);
 	va_end(ap);
+	if (len >= (int)sizeof(result->found))
+		memcpy(result->found + sizeof(result->found) - sizeof(CUT), CUT, sizeof(CUT));
 }
 
 void check_fix(struct check_result *result, const char *fmt, ...)
@@ -64,13 +72,14 @@ const char *check_status_name(enum check_status status)
 }
 
 /* A hint is one line. */
-static int refuse(const struct check *check, const struct check_result *result, struct error *err)
+static int refuse(const struct check *check, const struct config *cfg,
+		  const struct check_result *result, struct error *err)
 {
 	size_t len = strlen(check->title);
 	/* "mounts[1]: ..." and "network.bridge: ..." say it */
 	bool named = strncmp(result->found, check->title, len) == 0 &&
 		     (result->found[len] == '[' || result->found[len] == '.');
-	int r = error_set(err, ENOTSUP, "%s%s%s", named ? "" : check->title, named ? "" : ": ",
+	int r = error_set(err, ENOTSUP, "%s%s%.700s", named ? "" : check->title, named ? "" : ": ",
 			  result->found);
 	char line[2 * sizeof(result->fix)];
 	size_t n = 0;
@@ -84,6 +93,8 @@ static int refuse(const struct check *check, const struct check_result *result, 
 		}
 	}
 	line[n] = '\0';
+	if (check->needed == host_pins_memory)
+		r = error_prefix(err, r, "baremetal_vm.%s", host_pinning_key(cfg));
 	return n > 0 ? error_hint(err, r, "%s", line) : r;
 }
 
@@ -103,7 +114,7 @@ int host_check_run(const struct host *host, const struct config *cfg, struct err
 
 		check_run(&rows[i], &ctx, &result);
 		if (result.status == CHECK_FAILED)
-			return refuse(&rows[i], &result, err);
+			return refuse(&rows[i], cfg, &result, err);
 	}
 	return 0;
 }

@@ -46,8 +46,8 @@ struct check_ctx {
  */
 struct check_result {
 	enum check_status status;
-	char found[512];
-	char fix[512];
+	char found[1024];
+	char fix[1024];
 };
 
 /**

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/size.h"
 #include "config/config.h"
+#include "host/check_devices.h"
 #include "host/check_place.h"
 #include "host/facts.h"
 #include "host/fit.h"
@@ -374,96 +375,6 @@ static void check_pinning(const struct check_ctx *ctx, struct check_result *resu
 	check_found(result, CHECK_OK, "CPUs %s", cpu_mask_text(&mask, text, sizeof(text)));
 }
 
-/* ---- passthrough ---- */
-
-static void fix_kernel_command_line(const struct check_ctx *ctx, struct check_result *result)
-{
-	const char *vendor = ctx->facts->vendor == CPU_VENDOR_AMD ? "amd" : "intel";
-
-	check_fix(result, "in /etc/default/grub: GRUB_CMDLINE_LINUX=\"%s_iommu=on iommu=pt\"",
-		  vendor);
-	check_fix(result, "%supdate-grub && %sreboot", sudo(ctx), sudo(ctx));
-}
-
-static void check_iommu(const struct check_ctx *ctx, struct check_result *result)
-{
-	const struct host_facts *f = ctx->facts;
-
-	if (f->iommu_units > 0 && f->iommu_groups > 0) {
-		check_found(result, CHECK_OK, "%zu unit%s, %zu groups", f->iommu_units,
-			    f->iommu_units == 1 ? "" : "s", f->iommu_groups);
-		return;
-	}
-	if (f->iommu_units > 0)
-		check_found(result, CHECK_FAILED, "%zu units but no groups", f->iommu_units);
-	else
-		check_found(result, CHECK_FAILED, "off%s",
-			    f->arg_iommu_on ? " although the kernel was told to use it" : "");
-	check_fix(result, "switch on %s in the firmware setup",
-		  f->vendor == CPU_VENDOR_AMD ? "AMD-Vi (IOMMU)" : "VT-d");
-	if (!f->arg_iommu_on)
-		fix_kernel_command_line(ctx, result);
-}
-
-static void check_iommu_pt(const struct check_ctx *ctx, struct check_result *result)
-{
-	if (ctx->facts->arg_iommu_pt) {
-		check_found(result, CHECK_OK, "on the kernel command line");
-		return;
-	}
-	check_found(result, CHECK_WARNING, "not on the kernel command line");
-	fix_kernel_command_line(ctx, result);
-}
-
-static void check_vfio(const struct check_ctx *ctx, struct check_result *result)
-{
-	const struct host_facts *f = ctx->facts;
-
-	if (f->has_vfio_pci && f->has_vfio_iommu) {
-		check_found(result, CHECK_OK, "vfio-pci and vfio_iommu_type1 are loaded");
-		return;
-	}
-	check_found(result, CHECK_WARNING, "%s not loaded; a run loads them and unloads them again",
-		    f->has_vfio_pci     ? "vfio_iommu_type1 is"
-		    : f->has_vfio_iommu ? "vfio-pci is"
-					: "vfio-pci and vfio_iommu_type1 are");
-	check_fix(result, "%smodprobe -a vfio-pci vfio_iommu_type1", sudo(ctx));
-}
-
-static void check_root(const struct check_ctx *ctx, struct check_result *result)
-{
-	if (ctx->host->is_root) {
-		check_found(result, CHECK_OK, "root");
-		return;
-	}
-	check_found(result, CHECK_FAILED, "user %u", (unsigned int)ctx->host->uid);
-	check_fix(result, "sudo bmvm ...");
-}
-
-static void check_memlock(const struct check_ctx *ctx, struct check_result *result)
-{
-	uint64_t limit = ctx->facts->memlock;
-	uint64_t memory = ctx->cfg->memory, need;
-	char have[SIZE_TEXT_SIZE], want[SIZE_TEXT_SIZE];
-
-	(void)host_fit_memory(ctx->host, ctx->facts, ctx->cfg, &memory, NULL, NULL);
-	need = memory + SIZE_GIB;
-	if (ctx->host->is_root) {
-		check_found(result, CHECK_OK, "root raises it as needed");
-		return;
-	}
-	if (limit >= need) {
-		check_found(result, CHECK_OK, "%s",
-			    limit == UINT64_MAX ? "unlimited" : size_format_rounded(limit, have));
-		return;
-	}
-	check_found(result, CHECK_FAILED, "%s, this VM needs %s", size_format_rounded(limit, have),
-		    size_format_rounded(need, want));
-	check_fix(result,
-		  "echo \"$USER - memlock unlimited\" | sudo tee "
-		  "/etc/security/limits.d/bmvm.conf   # then log in again");
-}
-
 /* ---- files the configuration names ---- */
 
 static bool needs_ssh_key(const struct config *cfg)
@@ -541,11 +452,14 @@ static const struct check rows[] = {
 	{ "network", "network", "the second network card needs an interface of the host",
 	  check_network_needed, check_network },
 	{ "root", "privilege", "devices are taken from the host's drivers through sysfs",
-	  host_pins_memory, check_root },
+	  host_pins_memory, check_device_root },
 	{ "iommu", "IOMMU", "it keeps a passed device inside the guest's memory", host_pins_memory,
 	  check_iommu },
 	{ "iommu-pt", "iommu=pt", "without it the host's own devices pay for the IOMMU",
 	  host_pins_memory, check_iommu_pt },
+	{ "interrupts", "IRQ remapping",
+	  "without it a passed device can raise any interrupt of the host", host_pins_memory,
+	  check_interrupts },
 	{ "vfio", "vfio modules", "they hand a PCI function to QEMU", host_pins_memory,
 	  check_vfio },
 	{ "memlock", "memlock limit", "with a passed device all of the guest's memory is locked",

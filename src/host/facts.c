@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/process.h"
 #include "host/host.h"
+#include "host/modules.h"
 
 #define TEXT_CAP ((size_t)1 << 20)
 /* Where distributions put helpers that are not in PATH. */
@@ -83,17 +84,6 @@ static DIR *open_dir(int dir_fd, const char *path)
 	if (dir == NULL && fd >= 0)
 		(void)close(fd);
 	return dir;
-}
-
-static size_t count_entries(int dir_fd, const char *path)
-{
-	AUTO_CLOSEDIR DIR *dir = open_dir(dir_fd, path);
-	const struct dirent *entry;
-	size_t n = 0;
-
-	while (dir != NULL && (entry = readdir(dir)) != NULL)
-		n += entry->d_name[0] != '.';
-	return n;
 }
 
 /* Behind "KEY:" at the start of a line, blanks skipped; NULL when there is no such line. */
@@ -310,7 +300,7 @@ static int read_nodes(const struct host *host, struct host_facts *f)
 	return 0;
 }
 
-/* ---- KVM, IOMMU, modules ---- */
+/* ---- KVM, modules ---- */
 
 static void read_kvm(const struct host *host, struct host_facts *f)
 {
@@ -342,18 +332,25 @@ static void read_kvm(const struct host *host, struct host_facts *f)
 		f->kvm_nested = nested[0] == 'Y' || nested[0] == '1';
 }
 
-static void read_iommu(const struct host *host, struct host_facts *f)
+/* What is not loaded is looked for among the modules of the running kernel; nothing is loaded. */
+static void read_vfio(const struct host *host, struct host_facts *f)
 {
-	AUTO_FREE char *cmdline = NULL;
+	static const char *const modules[] = { "vfio-pci", "vfio_iommu_type1" };
 
-	f->iommu_units = count_entries(host->sys_fd, "class/iommu");
-	f->iommu_groups = count_entries(host->sys_fd, "kernel/iommu_groups");
 	f->has_vfio_pci = exists(host->sys_fd, "bus/pci/drivers/vfio-pci");
 	f->has_vfio_iommu = exists(host->sys_fd, "module/vfio_iommu_type1");
-	if (file_read_at(host->proc_fd, "cmdline", TEXT_CAP, &cmdline, NULL, NULL) < 0)
-		return;
-	f->arg_iommu_pt = has_word(cmdline, "iommu=pt");
-	f->arg_iommu_on = has_word(cmdline, "intel_iommu=on") || has_word(cmdline, "amd_iommu=on");
+	for (size_t i = 0; i < ARRAY_SIZE(modules) && f->vfio_errno == 0; i++) {
+		AUTO_STRV struct strv missing = STRV_INIT;
+		struct error why = ERROR_INIT;
+		int r = 0;
+
+		if (!(i == 0 ? f->has_vfio_pci : f->has_vfio_iommu))
+			r = modules_missing(host, modules[i], &missing, &why);
+		if (r == 0)
+			continue;
+		f->vfio_errno = -r;
+		(void)snprintf(f->vfio_why, sizeof(f->vfio_why), "%.150s", why.msg);
+	}
 }
 
 /* ---- limits of this user ---- */
@@ -423,7 +420,8 @@ int host_facts_read(const struct host *host, struct host_facts *facts, struct er
 	f.n_pools = read_pools(host->sys_fd, "kernel/mm/hugepages", f.pools);
 	read_cpuinfo(host, &f);
 	read_kvm(host, &f);
-	read_iommu(host, &f);
+	host_iommu_read(host, &f.iommu);
+	read_vfio(host, &f);
 	read_limits(host, &f);
 	read_load(host, &f);
 	*facts = f;

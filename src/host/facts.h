@@ -16,6 +16,7 @@
 
 #include "base/cleanup.h"
 #include "host/cpus.h"
+#include "host/iommu.h"
 
 struct error;
 struct host;
@@ -82,7 +83,8 @@ struct host_tools {
  * @default_hugepage: the page size that vm.nr_hugepages counts
  * @kvm_errno:        of the failed open, > 0
  * @kvm_group:        group that owns /dev/kvm
- * @iommu_units:      entries of /sys/class/iommu; 0: the IOMMU is off
+ * @vfio_errno:       of the first VFIO module that is not there and cannot be loaded; 0: none
+ * @vfio_why:         what is the matter with it
  * @memlock:          soft RLIMIT_MEMLOCK, UINT64_MAX unlimited
  * @userns:           user namespaces may be made without privilege
  * @has_subuid:       /etc/subuid and /etc/subgid give this user 65536 ids
@@ -106,8 +108,9 @@ struct host_facts {
 	enum kvm_node kvm;
 	int kvm_errno;
 	char kvm_group[32];
-	size_t iommu_units, iommu_groups;
-	bool arg_iommu_on, arg_iommu_pt;
+	int vfio_errno;
+	char vfio_why[160];
+	struct iommu_facts iommu;
 	uint64_t memlock;
 	bool userns, has_subuid;
 	struct host_tools tools;

@@ -39,10 +39,19 @@ static uint64_t less(uint64_t a, uint64_t b)
 	return a > b ? a - b : 0;
 }
 
+static bool has_gpus(const struct config *cfg)
+{
+	return cfg->gpu.mode != GPU_MODE_ABSENT && cfg->gpu.mode != GPU_MODE_NONE;
+}
+
 bool host_pins_memory(const struct config *cfg)
 {
-	return cfg->n_devices > 0 ||
-	       (cfg->gpu.mode != GPU_MODE_ABSENT && cfg->gpu.mode != GPU_MODE_NONE);
+	return cfg->n_devices > 0 || has_gpus(cfg);
+}
+
+const char *host_pinning_key(const struct config *cfg)
+{
+	return has_gpus(cfg) ? "gpu_passthrough" : "devices";
 }
 
 /* ---- memory ---- */

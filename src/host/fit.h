@@ -20,6 +20,9 @@ struct host_facts;
 /** host_pins_memory() - Whether all guest memory gets pinned, as a PCI function is passed. */
 bool host_pins_memory(const struct config *cfg);
 
+/** host_pinning_key() - The key in baremetal_vm that asks for it: "gpu_passthrough", "devices". */
+const char *host_pinning_key(const struct config *cfg);
+
 /**
  * host_default_memory() - The most a VM gets when nobody asked for a size
  * @facts: mem_promised counts as taken, also as far as those VMs have not touched it yet

@@ -10,6 +10,8 @@
 #include "base/log.h"
 #include "guest/exec.h"
 #include "guest/pci.h"
+#include "host/fit.h"
+#include "run/device_plan.h"
 #include "run/pipeline.h"
 
 #define ASSIGN_SECONDS 900
@@ -50,6 +52,26 @@ int devices_choose(struct run *r, struct error *err)
 	for (size_t i = 0; i < r->devices.warnings.n && ret == 0; i++)
 		log_warning("%s", r->devices.warnings.v[i]);
 	return ret;
+}
+
+int devices_check_room(struct run *r, struct error *err)
+{
+	AUTO_DEVICE_PLAN struct device_plan plan = { .n_writes = 0 };
+	struct vm_plan guest = VM_PLAN_INIT;
+	uint64_t window;
+	int ret = device_plan_make(&r->host, &r->devices, &plan, err);
+
+	if (ret < 0)
+		return ret;
+	guest.accel = r->accel.accel;
+	guest.memory = r->o->cfg.memory;
+	guest.phys_bits = r->facts.phys_bits;
+	guest.mmio64 = plan.mmio64;
+	ret = vm_window(&guest, &window, err);
+	if (ret == 0)
+		return 0;
+	ret = error_prefix(err, ret, "baremetal_vm.%s", host_pinning_key(&r->o->cfg));
+	return error_hint(err, ret, "fewer devices, or less with --memory");
 }
 
 /* ---- taking ---- */

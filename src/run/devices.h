@@ -19,6 +19,14 @@ struct run;
  */
 int devices_choose(struct run *r, struct error *err);
 
+/**
+ * devices_check_room() - Whether the guest's address space has room for them, before one is touched
+ *
+ * After devices_choose() and the choice of the hypervisor. Return: 0; -ENOTSUP; as
+ * device_plan_make().
+ */
+int devices_check_room(struct run *r, struct error *err);
+
 /** stage_devices_wanted() - Whether this run has any. */
 bool stage_devices_wanted(const struct run *r);
 

@@ -2,11 +2,13 @@
 #include "run/dry_run.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "host/tap.h"
+#include "run/device_plan.h"
 #include "run/machine_plan.h"
 #include "run/pipeline.h"
 #include "vm/args.h"
@@ -17,7 +19,8 @@
  * The plan with stand-ins for what only exists in a real run: descriptors are numbers from 3 on, as
  * QEMU would inherit them.
  */
-static void stand_ins(const struct run *r, struct machine_plan *mp)
+static void stand_ins(const struct run *r, const struct device_plan *devices,
+		      struct machine_plan *mp)
 {
 	const struct config *cfg = &r->o->cfg;
 	struct vm_plan *plan = &mp->plan;
@@ -56,9 +59,14 @@ static void stand_ins(const struct run *r, struct machine_plan *mp)
 			.path = cfg->mounts[plan->n_mounts].host,
 			.readonly = cfg->mounts[plan->n_mounts].readonly,
 		};
+	memcpy(plan->devices, devices->devices, sizeof(plan->devices));
+	plan->n_devices = devices->n_devices;
+	plan->mmio64 = devices->mmio64;
+	plan->phys_bits = r->facts.phys_bits;
 }
 
-static int arguments(struct run *r, struct strv *ret, struct error *err)
+static int arguments(struct run *r, const struct device_plan *devices, struct strv *ret,
+		     struct error *err)
 {
 	struct machine_plan mp = MACHINE_PLAN_INIT;
 	int e;
@@ -71,33 +79,11 @@ static int arguments(struct run *r, struct strv *ret, struct error *err)
 	machine_plan_basics(&r->spec, &mp);
 	e = machine_boots_kernel(&r->spec) ? machine_plan_append(&r->image, &mp, err) : 0;
 	if (e == 0) {
-		stand_ins(r, &mp);
+		stand_ins(r, devices, &mp);
 		e = vm_args_build(&mp.plan, &r->caps, ret, err);
 	}
 	machine_plan_done(&mp);
 	return e;
-}
-
-/* What the guardian would do for one request, in words. */
-static const char *device_request_text(const struct device_request *q, char *ret, size_t size)
-{
-	AUTO_FREE char *members = strv_join(&q->members, ", ");
-
-	switch (q->way) {
-	case DEVICE_WHOLE:
-		(void)snprintf(ret, size, "%s to vfio-pci", members != NULL ? members : q->address);
-		break;
-	case DEVICE_VFS:
-		(void)snprintf(ret, size, "%u of the VFs of %s (%u would be made if it has none)",
-			       q->count, q->address, q->create);
-		break;
-	case DEVICE_MDEV:
-	case DEVICE_VENDOR_VGPU:
-		(void)snprintf(ret, size, "%u vGPU of type %s on %s", q->count, q->type,
-			       q->address);
-		break;
-	}
-	return ret;
 }
 
 /* The CPUs that the vCPUs may run on, all together. */
@@ -129,7 +115,8 @@ static const char *network_text(const struct run *r, char ret[TEXT_SIZE])
 	return ret;
 }
 
-static void print_text(const struct run *r, const struct strv *argv)
+static void print_text(const struct run *r, const struct device_plan *devices,
+		       const struct strv *argv)
 {
 	char cpus[TEXT_SIZE], text[TEXT_SIZE];
 
@@ -141,10 +128,7 @@ static void print_text(const struct run *r, const struct strv *argv)
 		     (unsigned long long)r->spec.disk_size);
 	if (r->numa_node >= 0)
 		(void)printf("numa node   %d, CPUs %s\n", r->numa_node, vcpu_text(r, cpus));
-	for (size_t i = 0; i < r->devices.n; i++) {
-		(void)printf("would take  %s\n",
-			     device_request_text(&r->devices.v[i], text, sizeof(text)));
-	}
+	device_plan_print(stdout, devices);
 	if (r->o->cfg.network.mode != NETWORK_USER)
 		(void)printf("would %s\n", network_text(r, text));
 	(void)printf("would make  %s/vms/NAME, %s/vms/NAME\n", r->host.run_dir, r->host.data_dir);
@@ -152,11 +136,12 @@ static void print_text(const struct run *r, const struct strv *argv)
 		(void)printf("%s%s\n", i == 0 ? "would run   " : "            ", argv->v[i]);
 }
 
-static void print_json(const struct run *r, const struct strv *argv)
+static void print_json(const struct run *r, const struct device_plan *devices,
+		       const struct strv *argv)
 {
 	char text[TEXT_SIZE];
 	AUTO_JSON struct json_object *o = json_new_object();
-	struct json_object *list = json_new_array(), *devices = json_new_array();
+	struct json_object *list = json_new_array();
 
 	json_add_str(o, "image", r->image.chain[0].path);
 	json_add_str(o, "hypervisor", r->accel.accel == VM_ACCEL_KVM ? "kvm" : "tcg");
@@ -165,12 +150,7 @@ static void print_json(const struct run *r, const struct strv *argv)
 	json_add_u64(o, "disk", r->spec.disk_size);
 	if (r->numa_node >= 0)
 		json_add_i64(o, "numa_node", r->numa_node);
-	for (size_t i = 0; i < r->devices.n; i++) {
-		(void)json_object_array_add(
-			devices,
-			json_new_string(device_request_text(&r->devices.v[i], text, sizeof(text))));
-	}
-	json_add(o, "devices", devices);
+	json_add(o, "devices", device_plan_json(devices));
 	if (r->o->cfg.network.mode != NETWORK_USER)
 		json_add_str(o, "network", network_text(r, text));
 	for (size_t i = 0; i < argv->n; i++)
@@ -182,19 +162,22 @@ static void print_json(const struct run *r, const struct strv *argv)
 
 int dry_run(struct run *r)
 {
+	AUTO_DEVICE_PLAN struct device_plan devices = { .n_writes = 0 };
 	AUTO_STRV struct strv argv = STRV_INIT;
 	struct error err = ERROR_INIT;
 	int ret = stage_validate(r, &err);
 
 	if (ret == 0)
-		ret = arguments(r, &argv, &err);
+		ret = device_plan_make(&r->host, &r->devices, &devices, &err);
+	if (ret == 0)
+		ret = arguments(r, &devices, &argv, &err);
 	if (ret < 0) {
 		log_failure(&err);
 		return 125;
 	}
 	if (r->o->json)
-		print_json(r, &argv);
+		print_json(r, &devices, &argv);
 	else
-		print_text(r, &argv);
+		print_text(r, &devices, &argv);
 	return 0;
 }

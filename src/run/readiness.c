@@ -21,12 +21,14 @@ void readiness_read(struct readiness *r, const struct host *host, const struct c
 		r->image_error.code = 0;
 	if (qemu_caps_get(cfg->qemu_binary, host->run_fd, &r->caps, &r->caps_error) == 0)
 		r->caps_error.code = 0;
+	device_outlook_read(&r->devices, host, cfg);
 }
 
 void readiness_done(struct readiness *r)
 {
 	image_done(&r->image);
 	qemu_caps_done(&r->caps);
+	device_outlook_done(&r->devices);
 	*r = (struct readiness){ 0 };
 }
 

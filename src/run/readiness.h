@@ -12,10 +12,12 @@
 #include "base/error.h"
 #include "host/check.h"
 #include "image/image.h"
+#include "run/device_checks.h"
 #include "vm/caps.h"
 
 /**
  * struct readiness - What the rows look at
+ * @devices: for the rows of run/device_checks.h
  * @image_error, @caps_error: why there is no @image, no @caps; code 0: there is
  */
 struct readiness {
@@ -23,13 +25,14 @@ struct readiness {
 	struct error image_error;
 	struct qemu_caps caps;
 	struct error caps_error;
+	struct device_outlook devices;
 };
 
 /**
  * readiness_read() - Resolve the base image and ask QEMU for its abilities
  *
- * Failures are kept for the rows. Blocks as image_resolve() and qemu_caps_get(); end with
- * readiness_done().
+ * And look at the devices. Failures are kept for the rows. Blocks as image_resolve() and
+ * qemu_caps_get(); end with readiness_done().
  */
 void readiness_read(struct readiness *r, const struct host *host, const struct config *cfg);
 

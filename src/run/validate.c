@@ -220,6 +220,8 @@ int stage_validate(struct run *r, struct error *err)
 		ret = vm_accel_decide(&r->host, &r->caps, cfg->hypervisor, r->image.kernel.path,
 				      &r->accel, err);
 	if (ret == 0)
+		ret = devices_check_room(r, err);
+	if (ret == 0)
 		ret = hash_image(r, err);
 	if (ret < 0)
 		return ret;

@@ -17,21 +17,11 @@
 #define ID_MAX          24
 #define ADDR_MAX        16
 
-/* q35: of 2.75 GiB or more, all above 2 GiB is moved to 4 GiB. */
-#define LOW_RAM_MAX  (2 * SIZE_GIB)
-#define HIGH_RAM     (4 * SIZE_GIB)
-#define LOW_RAM_HOLE (HIGH_RAM - LOW_RAM_MAX)
-
-#define BITS_TCG     40U
-#define BITS_MAX     46U
-
 /*
- * OVMF's 64-bit window unless it knows better, and the largest it may be told. Since the end of
- * 2022 it takes an eighth of the address space by itself if that is more; which one we are
- * starting cannot be asked.
+ * OVMF's 64-bit window unless it knows better. Since the end of 2022 it takes an eighth of the
+ * address space by itself if that is more; which one we are starting cannot be asked.
  */
-#define OVMF_WINDOW     (32 * SIZE_GIB)
-#define OVMF_WINDOW_MAX (16 * SIZE_TIB)
+#define OVMF_WINDOW (32 * SIZE_GIB)
 
 /* ---- what the plan says ---- */
 
@@ -71,58 +61,15 @@ static bool check_devices(struct args_builder *b)
 
 /* ---- room for the BARs ---- */
 
-static unsigned int address_bits(const struct vm_plan *p)
-{
-	unsigned int bits = p->accel == VM_ACCEL_TCG ? BITS_TCG : p->phys_bits;
-
-	return bits > BITS_MAX ? BITS_MAX : bits;
-}
-
-static uint64_t ram_end(const struct vm_plan *p)
-{
-	return p->memory <= LOW_RAM_MAX ? HIGH_RAM : p->memory + LOW_RAM_HOLE;
-}
-
-/* Twice the BARs: what their alignment wastes is less than they are. @size: below 2^62 */
-static uint64_t window_for(uint64_t size)
-{
-	uint64_t window = 1;
-
-	while (window < 2 * size)
-		window <<= 1;
-	return window;
-}
-
-/* Whether @window fits above @ram, at a multiple of its size, into an address space of @space. */
-static bool has_room(uint64_t space, uint64_t ram, uint64_t window)
-{
-	uint64_t blocks = (ram + window - 1) / window;
-
-	return blocks < space / window;
-}
-
 static void args_window(struct args_builder *b)
 {
 	const struct vm_plan *p = b->plan;
-	unsigned int bits = address_bits(p);
 	bool uefi = p->firmware_code_fd >= 0;
-	uint64_t window;
+	struct error err = ERROR_INIT;
+	uint64_t window = 0;
 
-	if (p->mmio64 == 0)
-		return;
-	if (p->mmio64 > OVMF_WINDOW_MAX / 2) {
-		args_fail(b, ENOTSUP,
-			  "no firmware has room for devices with more than %" PRIu64
-			  " GiB of memory",
-			  OVMF_WINDOW_MAX / 2 / SIZE_GIB);
-		return;
-	}
-	window = window_for(p->mmio64);
-	if (bits > 0 && !has_room((uint64_t)1 << bits, ram_end(p), window)) {
-		args_fail(b, ENOTSUP,
-			  "the devices' %" PRIu64 " MiB of memory have no room beside %" PRIu64
-			  " MiB of RAM in a guest with %u address bits",
-			  p->mmio64 / SIZE_MIB, p->memory / SIZE_MIB, bits);
+	if (vm_window(p, &window, &err) < 0) {
+		args_fail(b, err.code, "%s", err.msg);
 		return;
 	}
 	if (uefi && window > OVMF_WINDOW)

@@ -20,9 +20,8 @@ struct args_builder;
  * args_devices() - Append root ports, devices and, for UEFI, the size of the 64-bit window
  *
  * Fails with EINVAL when the plan's devices are out of order, not placed or not named, ENOTSUP when
- * this QEMU cannot pass devices, or the guest's address space has no room for vm_plan.mmio64. The
- * rule for the latter: RAM, then a window aligned to its size, below 2^bits, where bits is that of
- * the host with KVM, 40 with TCG, and never above the 46 that firmware makes use of.
+ * this QEMU cannot pass devices, or the guest's address space has no room for vm_plan.mmio64
+ * (vm_window()).
  */
 void args_devices(struct args_builder *b);
 

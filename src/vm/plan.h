@@ -17,6 +17,8 @@
 
 #include "base/process.h"
 
+struct error;
+
 #define VM_FDS_MAX     60
 #define VM_BACKING_MAX 32
 #define VM_MOUNTS_MAX  16
@@ -198,6 +200,23 @@ void vm_mac(const char *uuid, unsigned int index, char *buf);
  * Return: the new sum; UINT64_MAX when it cannot be expressed, which no guest has room for.
  */
 uint64_t vm_mmio64_add(uint64_t sum, uint64_t size);
+
+/**
+ * vm_address_bits() - Of the guest's address space, as far as firmware makes use of it
+ *
+ * Those of the host with KVM, 40 with TCG, at most 46. Return: bits; 0 not known.
+ */
+unsigned int vm_address_bits(const struct vm_plan *plan);
+
+/**
+ * vm_window() - The room in the guest's address space that vm_plan.mmio64 takes
+ * @ret: bytes, a power of two: twice @mmio64 at least, as the alignment of BARs wastes some; 0
+ *       without any
+ *
+ * The rule: RAM, then a window aligned to its size, below 2^vm_address_bits(). Return: 0; -ENOTSUP
+ * there is no room.
+ */
+int vm_window(const struct vm_plan *plan, uint64_t *ret, struct error *err);
 
 /**
  * vm_memlock() - What QEMU must be allowed to lock (RLIMIT_MEMLOCK) so that devices can be passed

@@ -3,7 +3,8 @@
  * Every recorded argument list of tests/data/argv is started by real QEMU with -S: what the pure
  * builder is believed to say, QEMU must accept. Descriptors, files and folders are made to fit;
  * accelerator and CPU become those of software emulation, passed-through devices random number
- * generators in the same place.
+ * generators in the same place. Then lists with passed-through devices are started as they are:
+ * that the host has no such device must be all there is to complain of.
  */
 #include <criterion/criterion.h>
 #include <dirent.h>
@@ -36,7 +37,8 @@ struct stage {
 	struct vm_fds fds;
 	int qmp;
 	struct virtiofsd server;
-	const char *skip; /* why this host cannot start it */
+	bool keep_devices; /* passed-through ones stay what they are */
+	const char *skip;  /* why this host cannot start it */
 };
 
 static void split_lines(char *text, struct strv *ret)
@@ -199,7 +201,7 @@ static void on_fsdev(struct stage *s, const char *value)
 	strv_addf(&s->out, "%.*s%s%s", (int)(path - value), value, s->dir, path);
 }
 
-/* A device of the host that is not there; where it sits and how is what is to be tested. */
+/* A device of the host that need not be there; where it sits and how is what is to be tested. */
 static void on_device(struct stage *s, const char *value)
 {
 	AUTO_JSON struct json_object *o = NULL;
@@ -209,7 +211,7 @@ static void on_device(struct stage *s, const char *value)
 		return;
 	}
 	cr_assert_eq(json_parse(value, strlen(value), &o, NULL), 0, "%s", value);
-	if (strcmp(json_str_or(o, "driver", ""), "vfio-pci") == 0) {
+	if (!s->keep_devices && strcmp(json_str_or(o, "driver", ""), "vfio-pci") == 0) {
 		json_add_str(o, "driver", "virtio-rng-pci");
 		json_object_object_del(o, "host");
 		json_object_object_del(o, "sysfsdev");
@@ -328,22 +330,56 @@ static void start(struct stage *s, const char *name)
 	qemu_done(&q);
 }
 
-static void try_list(const char *name)
+/* QEMU's words for a PCI function, or a mediated device, that is not there. */
+static bool is_missing_device(const char *output)
+{
+	return strstr(output, "no such host device") != NULL ||
+	       strstr(output, "no iommu_group found") != NULL ||
+	       strstr(output, "/dev/vfio/") != NULL; /* there, but not on vfio-pci */
+}
+
+static void miss_device(struct stage *s, const char *name)
+{
+	AUTO_FREE char *output = NULL;
+	struct qemu q = QEMU_INIT;
+	struct error err = ERROR_INIT;
+
+	cr_assert_eq(qemu_spawn(&q, &s->out, &s->fds, NULL, &err), 0, "%s: %s", name, err.msg);
+	cr_assert_eq(qemu_release(&q, &err), 0, "%s: %s", name, err.msg);
+	cr_expect_lt(qemu_connect(&q, TAKE_FD(s->qmp), deadline_in_s(60), &err), 0, "%s", name);
+	output = tail_text(&q.output, 0);
+	cr_expect(is_missing_device(output), "%s: %s; QEMU says: %s", name, err.msg, output);
+	qemu_done(&q);
+}
+
+static char *read_list(const char *name)
 {
 	AUTO_FREE char *path = NULL;
-	AUTO_FREE char *text = NULL;
-	struct stage s = { .dir = "/tmp/bmvm-test-XXXXXX", .qmp = -1, .server = VIRTIOFSD_INIT };
+	char *text = NULL;
+
+	cr_assert(asprintf(&path, ARGV_DIR "/%s", name) > 0);
+	cr_assert_eq(file_read_at(AT_FDCWD, path, 1 << 20, &text, NULL, NULL), 0);
+	return text;
+}
+
+static void try_list(const char *name, bool keep_devices)
+{
+	AUTO_FREE char *text = read_list(name);
+	struct stage s = { .dir = "/tmp/bmvm-test-XXXXXX",
+			   .qmp = -1,
+			   .server = VIRTIOFSD_INIT,
+			   .keep_devices = keep_devices };
 
 	guest_caps(&s.caps);
 	cr_assert_not_null(mkdtemp(s.dir));
-	cr_assert(asprintf(&path, ARGV_DIR "/%s", name) > 0);
-	cr_assert_eq(file_read_at(AT_FDCWD, path, 1 << 20, &text, NULL, NULL), 0);
 	split_lines(text, &s.in);
 	adapt(&s);
-	if (s.skip == NULL)
-		start(&s, name);
-	else
+	if (s.skip != NULL)
 		printf("%s: skipped: %s\n", name, s.skip);
+	else if (keep_devices)
+		miss_device(&s, name);
+	else
+		start(&s, name);
 	for (size_t i = 0; i < s.fds.n; i++)
 		close(s.fds.v[i].parent);
 	close_fd(&s.qmp);
@@ -366,10 +402,34 @@ Test(golden, every_recorded_list_is_accepted_by_qemu, .timeout = 280)
 	struct dirent **names = NULL;
 	int n = scandir(ARGV_DIR, &names, is_list, alphasort);
 
-	cr_assert_geq(n, 27);
+	cr_assert_geq(n, 32);
 	for (int i = 0; i < n; i++) {
-		try_list(names[i]->d_name);
+		try_list(names[i]->d_name, false);
 		free(names[i]);
 	}
 	free(names);
+}
+
+/* What is still to be made has a stand-in, which is no address. */
+static bool passes_devices(const char *name)
+{
+	AUTO_FREE char *text = read_list(name);
+
+	return strstr(text, "\"vfio-pci\"") != NULL && strstr(text, "\"<") == NULL;
+}
+
+Test(golden, of_recorded_devices_only_the_host_is_missing, .timeout = 280)
+{
+	struct dirent **names = NULL;
+	int n = scandir(ARGV_DIR, &names, is_list, alphasort), tried = 0;
+
+	for (int i = 0; i < n; i++) {
+		if (passes_devices(names[i]->d_name)) {
+			try_list(names[i]->d_name, true);
+			tried++;
+		}
+		free(names[i]);
+	}
+	free(names);
+	cr_expect_geq(tried, 13, "only %d", tried);
 }

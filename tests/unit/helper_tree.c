@@ -156,6 +156,7 @@ void tree_amd(const char *root)
 		  "virtual\n\n");
 	tree_file(root, "proc/self/status", "Name:\tbmvm\nCpus_allowed_list:\t0-15\n");
 	tree_file(root, "proc/cmdline", "root=/dev/sda1 amd_iommu=on iommu=pt\n");
+	tree_file(root, "proc/interrupts", " 25:   0  IR-PCI-MSI 524288-edge   nvme0q0\n");
 	pool(root, "sys/kernel/mm/hugepages", 1048576, 16, 12);
 	pool(root, "sys/kernel/mm/hugepages", 2048, 1024, 1000);
 	pool(root, "sys/devices/system/node/node0/hugepages", 2048, 512, 500);

@@ -52,6 +52,7 @@ static void begin(struct fixture *f, void (*make)(const char *root))
 	f->host.is_root = true;
 	f->facts.memlock = 8 * SIZE_MIB;
 	f->facts.has_subuid = true;
+	f->facts.vfio_errno = 0;
 	config_init(&f->cfg);
 	f->cfg.vcpus = 2;
 	f->cfg.memory = 4 * SIZE_GIB;
@@ -350,15 +351,15 @@ Test(check, passing_devices_needs_root_iommu_and_vfio)
 	expect(&f, "iommu", CHECK_FAILED, "off",
 	       "GRUB_CMDLINE_LINUX=\"intel_iommu=on iommu=pt\"\nsudo update-grub && sudo reboot");
 	expect(&f, "iommu-pt", CHECK_WARNING, "not on the kernel command line", "update-grub");
-	expect(&f, "vfio", CHECK_WARNING, "not loaded", "modprobe -a vfio-pci vfio_iommu_type1");
+	expect(&f, "interrupts", CHECK_FAILED, "off, as the IOMMU is", "first the IOMMU");
 	expect(&f, "memlock", CHECK_FAILED, "8.0 MiB, this VM needs 5.0 GiB", "memlock unlimited");
-	f.facts.arg_iommu_on = true;
+	f.facts.iommu.arg_on = true;
 	run_all(&f);
 	expect(&f, "iommu", CHECK_FAILED, "although the kernel was told", "VT-d");
 	cr_expect_null(strstr(result_of(&f, "iommu")->fix, "grub"), "it is in there already");
 	f.facts.memlock = UINT64_MAX;
 	run_all(&f);
-	expect(&f, "memlock", CHECK_OK, "unlimited", NULL);
+	expect(&f, "memlock", CHECK_OK, "5.0 GiB for this VM", NULL);
 	end(&f);
 }
 
@@ -474,7 +475,7 @@ Test(check, a_long_fix_becomes_one_line_of_hint)
 	f.cfg.hypervisor = HYPERVISOR_TCG;
 	f.cfg.gpu.mode = GPU_MODE_VFIO;
 	cr_expect_eq(host_check_run(&f.host, &f.cfg, &err), -ENOTSUP);
-	cr_expect_str_eq(err.msg, "IOMMU: off");
+	cr_expect_str_eq(err.msg, "baremetal_vm.gpu_passthrough: IOMMU: off");
 	cr_expect_null(strchr(err.hint, '\n'));
 	cr_expect(strstr(err.hint, "iommu=pt\"; update-grub") != NULL, "%s", err.hint);
 	end(&f);
@@ -539,4 +540,125 @@ Test(check, fixes_longer_than_their_room_are_cut_not_overrun)
 	for (int i = 0; i < 100; i++)
 		check_fix(&r, "line %d of many", i);
 	cr_expect_eq(strlen(r.fix), sizeof(r.fix) - 1);
+}
+
+/* ---- passing devices, row by row ---- */
+
+Test(check, a_refusal_for_devices_names_the_key_that_asks_for_them)
+{
+	struct config_device other = { .address = NULL, .mode = GPU_MODE_VFIO };
+	struct fixture f;
+	struct error err = ERROR_INIT;
+
+	begin(&f, tree_intel);
+	f.cfg.hypervisor = HYPERVISOR_TCG;
+	f.cfg.devices = &other;
+	f.cfg.n_devices = 1;
+	cr_expect_eq(host_check_run(&f.host, &f.cfg, &err), -ENOTSUP);
+	cr_expect(strncmp(err.msg, "baremetal_vm.devices: ", 22) == 0, "%s", err.msg);
+	f.cfg.devices = NULL;
+	f.cfg.n_devices = 0;
+	end(&f);
+}
+
+Test(check, the_iommu_is_mended_where_it_was_switched_off)
+{
+	struct fixture f;
+
+	begin(&f, tree_amd);
+	f.cfg.gpu.mode = GPU_MODE_VFIO;
+	f.facts.iommu.units = f.facts.iommu.groups = 0;
+	f.facts.iommu.arg_on = false;
+	run_all(&f);
+	expect(&f, "iommu", CHECK_FAILED, "off", "AMD-Vi (IOMMU)");
+	cr_expect_null(strstr(result_of(&f, "iommu")->fix, "grub"), "AMD's is on by itself");
+	(void)strcpy(f.facts.iommu.arg_off, "amd_iommu=off");
+	run_all(&f);
+	expect(&f, "iommu", CHECK_FAILED, "off, as amd_iommu=off tells",
+	       "take amd_iommu=off out of GRUB_CMDLINE_LINUX\nupdate-grub && reboot");
+	f.facts.iommu.units = 2;
+	run_all(&f);
+	expect(&f, "iommu", CHECK_FAILED, "2 units but no groups", "amd_iommu=off");
+	end(&f);
+}
+
+Test(check, passthrough_of_the_host_is_seen_by_word_or_by_type)
+{
+	struct fixture f;
+
+	begin(&f, tree_amd);
+	f.cfg.gpu.mode = GPU_MODE_VFIO;
+	run_all(&f);
+	expect(&f, "iommu-pt", CHECK_OK, "on the kernel command line", NULL);
+	f.facts.iommu.arg_pt[0] = '\0';
+	run_all(&f);
+	expect(&f, "iommu-pt", CHECK_WARNING, "not on the kernel",
+	       "GRUB_CMDLINE_LINUX=\"iommu=pt\"");
+	f.facts.iommu.identity = 2;
+	run_all(&f);
+	expect(&f, "iommu-pt", CHECK_OK, "2 of 3 groups", NULL);
+	f.facts.iommu.identity = 1;
+	run_all(&f);
+	expect(&f, "iommu-pt", CHECK_WARNING, "not on the kernel", "iommu=pt");
+	end(&f);
+}
+
+Test(check, interrupts_that_are_not_remapped_stop_vfio)
+{
+	struct fixture f;
+
+	begin(&f, tree_amd);
+	f.cfg.gpu.mode = GPU_MODE_VFIO;
+	f.facts.iommu.interrupts = IOMMU_INTERRUPTS_PLAIN;
+	run_all(&f);
+	expect(&f, "interrupts", CHECK_FAILED, "off, so VFIO passes nothing", "firmware setup");
+	f.facts.iommu.unsafe_interrupts = true;
+	run_all(&f);
+	expect(&f, "interrupts", CHECK_WARNING, "allow_unsafe_interrupts", "guests that you trust");
+	f.facts.iommu.interrupts = IOMMU_INTERRUPTS_UNKNOWN;
+	run_all(&f);
+	expect(&f, "interrupts", CHECK_INFO, "does not tell", NULL);
+	f.facts.iommu.interrupts = IOMMU_INTERRUPTS_REMAPPED;
+	run_all(&f);
+	expect(&f, "interrupts", CHECK_OK, "on", NULL);
+	end(&f);
+}
+
+Test(check, vfio_modules_that_cannot_be_loaded)
+{
+	struct fixture f;
+
+	begin(&f, tree_intel);
+	f.cfg.gpu.mode = GPU_MODE_VFIO;
+	f.facts.vfio_errno = 0;
+	run_all(&f);
+	expect(&f, "vfio", CHECK_OK, "a run loads them", NULL);
+	f.facts.vfio_errno = ENOENT;
+	(void)strcpy(f.facts.vfio_why, "the running kernel has no module vfio-pci");
+	run_all(&f);
+	expect(&f, "vfio", CHECK_FAILED, "has no module vfio-pci", "modprobe -a vfio-pci");
+	f.facts.vfio_errno = EPERM;
+	(void)strcpy(f.facts.vfio_why, "the kernel module vfio-pci is blacklisted");
+	run_all(&f);
+	expect(&f, "vfio", CHECK_FAILED, "blacklisted", "/etc/modprobe.d");
+	end(&f);
+}
+
+Test(check, locked_memory_is_the_guests_and_a_little_more)
+{
+	struct fixture f;
+
+	begin(&f, tree_amd);
+	f.cfg.gpu.mode = GPU_MODE_VFIO;
+	run_all(&f);
+	expect(&f, "memlock", CHECK_OK, "5.0 GiB for this VM, 192.0 GiB available", NULL);
+	f.cfg.memory = 200 * SIZE_GIB;
+	run_all(&f);
+	expect(&f, "memory", CHECK_FAILED, "have to be pinned", "--memory");
+	expect(&f, "memlock", CHECK_OK, "see memory", NULL);
+	f.cfg.memory = 4 * SIZE_GIB;
+	f.cfg.hugepages = SIZE_GIB;
+	run_all(&f);
+	expect(&f, "memlock", CHECK_OK, "of huge pages", NULL);
+	end(&f);
 }

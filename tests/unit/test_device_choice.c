@@ -3,14 +3,7 @@
  * Which devices a run takes of recorded hosts, and what `bmvm gpus` says of them.
  *
  * tests/data/hosts/HOST.tree is a host (helper_recorded.h), HOST.gpus and HOST.gpus.json what is
- * said of it, HOST.choices a list of configurations with what becomes of each:
- *
- *   == title
- *   {...}                    baremetal_vm
- *   + FOLDER/PATH<tab>TEXT   how the host differs, in the form of a tree
- *   taken, warning, refused, hint: the answer
- *
- * BMVM_UPDATE_GOLDEN=1 in the environment writes the answers anew; then read the diff.
+ * said of it, HOST.choices a list of configurations with what becomes of each (helper_cases.h).
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -27,21 +20,19 @@
 #include "host/lease.h"
 #include "host/quarantine.h"
 #include "run/device_choice.h"
+#include "tests/unit/helper_cases.h"
 #include "tests/unit/helper_recorded.h"
 #include "tests/unit/helper_tree.h"
 
-#define HOSTS    TEST_DATA "/hosts/"
-#define TEXT_CAP ((size_t)1 << 20)
+#define HOSTS TEST_DATA "/hosts/"
 
 static char *root;
 static struct host host = HOST_INIT;
 
-static void start(const char *name, const char *differences)
+static void start(const char *name)
 {
 	root = tree_new();
 	recorded_load(root, name);
-	if (differences != NULL)
-		(void)recorded_load_text(root, differences);
 	tree_host(root, &host);
 }
 
@@ -52,19 +43,7 @@ static void stop(void)
 }
 
 TestSuite(device_choice, .timeout = 120);
-TestSuite(recorded_host, .timeout = 120);
-
-static void check_golden(const char *name, const char *got)
-{
-	AUTO_FREE char *want = NULL;
-	char path[512];
-
-	(void)snprintf(path, sizeof(path), HOSTS "%s", name);
-	if (getenv("BMVM_UPDATE_GOLDEN") != NULL)
-		cr_assert_eq(file_write_atomic_at(AT_FDCWD, path, got, strlen(got), 0644, NULL), 0);
-	cr_assert_eq(file_read_at(AT_FDCWD, path, TEXT_CAP, &want, NULL, NULL), 0, "%s", path);
-	cr_expect(strcmp(got, want) == 0, "%s differs; this is what there is now:\n%s", path, got);
-}
+TestSuite(recorded_host, .timeout = 240);
 
 /* ---- what gpus says ---- */
 
@@ -94,7 +73,7 @@ static void check_gpus(const char *name)
 	size_t size;
 	FILE *out;
 
-	start(name, NULL);
+	start(name);
 	cr_assert_eq(device_list_read(&host, false, &list, &err), 0, "%s", err.msg);
 	rename_devices(&list);
 	out = open_memstream(&text, &size);
@@ -105,12 +84,12 @@ static void check_gpus(const char *name)
 	}
 	(void)fclose(out);
 	(void)snprintf(file, sizeof(file), "%s.gpus", name);
-	check_golden(file, text);
+	cases_golden(file, text);
 	free(text);
 	cr_assert(asprintf(&text, "%s\n",
 			   json_object_to_json_string_ext(array, JSON_C_TO_STRING_PRETTY)) > 0);
 	(void)snprintf(file, sizeof(file), "%s.gpus.json", name);
-	check_golden(file, text);
+	cases_golden(file, text);
 	stop();
 }
 
@@ -158,34 +137,21 @@ static const char *code_name(int r)
 	}
 }
 
-static void parse(const char *json, struct config *cfg)
-{
-	AUTO_FREE char *text = NULL;
-	struct error err = ERROR_INIT;
-	struct config_source source = { .name = "case" };
-
-	cr_assert(asprintf(&text, "{\"baremetal_vm\": %s}", json) > 0);
-	source.text = text;
-	source.len = strlen(text);
-	config_init(cfg);
-	cr_assert_eq(config_parse(cfg, &source, NULL, &err), 0, "%s: %s", json, err.msg);
-	cr_assert_eq(config_finish(cfg, &err), 0, "%s: %s", json, err.msg);
-}
-
-static int choose(const char *json, struct device_choice *ret, struct error *err)
+static int choose(const struct host *from, const char *json, struct device_choice *ret,
+		  struct error *err)
 {
 	AUTO_CONFIG struct config cfg;
 
-	parse(json, &cfg);
+	cases_config(json, &cfg);
 	cr_assert(device_choice_wanted(&cfg), "%s", json);
-	return device_choice_make(&host, &cfg, ret, err);
+	return device_choice_make(from, &cfg, ret, err);
 }
 
-static void put_answer(FILE *out, const char *json)
+static void put_answer(FILE *out, struct recorded_case *c)
 {
 	AUTO_DEVICE_CHOICE struct device_choice choice = DEVICE_CHOICE_INIT;
 	struct error err = ERROR_INIT;
-	int r = choose(json, &choice, &err);
+	int r = choose(&c->host, c->json, &choice, &err);
 
 	if (r < 0) {
 		fprintf(out, "refused (%s): %s\n", code_name(r), err.msg);
@@ -201,95 +167,34 @@ static void put_answer(FILE *out, const char *json)
 		fprintf(out, "all on node %d\n", choice.numa_node);
 }
 
-/* One case of the list: what is asked is copied, the answer is made. */
-struct choice_case {
-	char title[128];
-	char json[1024];
-	char differences[8192];
-};
-
-/* The host as it is recorded is there already; one that differs is made for the case. */
-static void run_case(FILE *out, const char *name, const struct choice_case *k)
-{
-	char *kept = root;
-	struct host kept_host = host;
-
-	if (k->differences[0] != '\0')
-		start(name, k->differences);
-	put_answer(out, k->json);
-	fputc('\n', out);
-	if (k->differences[0] != '\0')
-		stop();
-	root = kept;
-	host = kept_host;
-}
-
-static void check_choices(const char *name)
-{
-	AUTO_FREE char *cases = NULL, *text = NULL;
-	struct choice_case k = { .title = "" };
-	char path[512], *rest, *line;
-	size_t size;
-	FILE *out;
-
-	(void)snprintf(path, sizeof(path), HOSTS "%s.choices", name);
-	cr_assert_eq(file_read_at(AT_FDCWD, path, TEXT_CAP, &cases, NULL, NULL), 0, "%s", path);
-	out = open_memstream(&text, &size);
-	cr_assert_not_null(out);
-	start(name, NULL);
-	rest = cases;
-	while ((line = strsep(&rest, "\n")) != NULL) {
-		size_t len = strlen(k.differences);
-
-		if (line[0] == '=' || line[0] == '{' || line[0] == '+')
-			fprintf(out, "%s\n", line);
-		if (line[0] == '=')
-			(void)snprintf(k.title, sizeof(k.title), "%s", line);
-		else if (line[0] == '{')
-			(void)snprintf(k.json, sizeof(k.json), "%s", line);
-		else if (line[0] == '+')
-			(void)snprintf(k.differences + len, sizeof(k.differences) - len, "%s\n",
-				       line + 2);
-		/* an empty line, or the end, closes a case */
-		if (line[0] == '\0' && k.json[0] != '\0') {
-			run_case(out, name, &k);
-			k = (struct choice_case){ .title = "" };
-		}
-	}
-	stop();
-	(void)fclose(out);
-	(void)snprintf(path, sizeof(path), "%s.choices", name);
-	check_golden(path, text);
-}
-
 Test(recorded_host, mi300x)
 {
 	check_gpus("mi300x");
-	check_choices("mi300x");
+	cases_check("mi300x", "choices", put_answer);
 }
 
 Test(recorded_host, mi300x_with_gim)
 {
 	check_gpus("mi300x-gim");
-	check_choices("mi300x-gim");
+	cases_check("mi300x-gim", "choices", put_answer);
 }
 
 Test(recorded_host, h100_with_nvswitches)
 {
 	check_gpus("h100");
-	check_choices("h100");
+	cases_check("h100", "choices", put_answer);
 }
 
 Test(recorded_host, l40s_with_vendor_vfio)
 {
 	check_gpus("l40s-vgpu");
-	check_choices("l40s-vgpu");
+	cases_check("l40s-vgpu", "choices", put_answer);
 }
 
 Test(recorded_host, workstation)
 {
 	check_gpus("workstation");
-	check_choices("workstation");
+	cases_check("workstation", "choices", put_answer);
 }
 
 /* ---- what no recorded file tells ---- */
@@ -298,9 +203,9 @@ Test(device_choice, none_is_wanted_without_keys)
 {
 	AUTO_CONFIG struct config cfg, none;
 
-	parse("{}", &cfg);
+	cases_config("{}", &cfg);
 	cr_expect(!device_choice_wanted(&cfg));
-	parse("{\"gpu_passthrough\": {\"mode\": \"none\"}}", &none);
+	cases_config("{\"gpu_passthrough\": {\"mode\": \"none\"}}", &none);
 	cr_expect(!device_choice_wanted(&none));
 }
 
@@ -317,12 +222,12 @@ Test(device_choice, a_leased_gpu_is_passed_over_or_refused_for_now)
 	AUTO_STRV struct strv names = STRV_INIT;
 	struct error err = ERROR_INIT;
 
-	start("h100", NULL);
+	start("h100");
 	strv_add(&names, "0000:1b:00.0");
 	cr_assert_eq(leases_take(&host, &names, "red", &leases, &err), 0, "%s", err.msg);
-	cr_assert_eq(choose(anyone, &choice, &err), 0, "%s", err.msg);
+	cr_assert_eq(choose(&host, anyone, &choice, &err), 0, "%s", err.msg);
 	cr_expect_str_eq(choice.v[0].address, "0000:43:00.0");
-	cr_expect_eq(choose(named, &other, &err), -EBUSY);
+	cr_expect_eq(choose(&host, named, &other, &err), -EBUSY);
 	cr_expect_not_null(strstr(err.msg, "leased by VM red"), "%s", err.msg);
 	stop();
 }
@@ -333,11 +238,11 @@ Test(device_choice, a_quarantined_gpu_is_passed_over_or_refused_for_now)
 	AUTO_DEVICE_CHOICE struct device_choice other = DEVICE_CHOICE_INIT;
 	struct error err = ERROR_INIT;
 
-	start("h100", NULL);
+	start("h100");
 	cr_assert_eq(quarantine_put(&host, "0000:1b:00.0", "red", "it did not come back", &err), 0);
-	cr_assert_eq(choose(anyone, &choice, &err), 0, "%s", err.msg);
+	cr_assert_eq(choose(&host, anyone, &choice, &err), 0, "%s", err.msg);
 	cr_expect_str_eq(choice.v[0].address, "0000:43:00.0");
-	cr_expect_eq(choose(named, &other, &err), -EBUSY);
+	cr_expect_eq(choose(&host, named, &other, &err), -EBUSY);
 	cr_expect_not_null(strstr(err.msg, "it did not come back"), "%s", err.msg);
 	cr_expect_not_null(strstr(err.hint, "bmvm gpus --clear 0000:1b:00.0"), "%s", err.hint);
 	stop();

@@ -38,9 +38,9 @@ Test(facts, a_plain_intel_host)
 	cr_expect_eq(f.pools[0].total, 0);
 	cr_expect_eq(f.kvm, KVM_NODE_MISSING);
 	cr_expect_not(f.mod_kvm || f.mod_kvm_vendor);
-	cr_expect_eq(f.iommu_units, 0);
-	cr_expect_eq(f.iommu_groups, 0);
-	cr_expect_not(f.arg_iommu_on || f.arg_iommu_pt);
+	cr_expect_eq(f.iommu.units, 0);
+	cr_expect_eq(f.iommu.groups, 0);
+	cr_expect(!f.iommu.arg_on && f.iommu.arg_pt[0] == 0);
 	cr_expect_not(f.has_vfio_pci || f.has_vfio_iommu);
 	cr_expect_float_eq(f.load, 0.25, 0.001);
 	cr_expect(f.userns);
@@ -60,9 +60,9 @@ Test(facts, an_amd_host_with_everything)
 	cr_expect(f.has_virt);
 	cr_expect_eq(f.kvm, KVM_NODE_OPENS);
 	cr_expect(f.mod_kvm && f.mod_kvm_vendor && f.kvm_nested);
-	cr_expect_eq(f.iommu_units, 2);
-	cr_expect_eq(f.iommu_groups, 3);
-	cr_expect(f.arg_iommu_on && f.arg_iommu_pt);
+	cr_expect_eq(f.iommu.units, 2);
+	cr_expect_eq(f.iommu.groups, 3);
+	cr_expect(f.iommu.arg_on && strcmp(f.iommu.arg_pt, "iommu=pt") == 0);
 	cr_expect(f.has_vfio_pci && f.has_vfio_iommu);
 	cr_assert_eq(f.n_nodes, 2);
 	cr_expect_eq(f.nodes[0].id, 0);
@@ -90,8 +90,8 @@ Test(facts, words_are_matched_whole)
 		  "hypervisor\n");
 	tree_host(root, &host);
 	cr_assert_eq(host_facts_read(&host, &f, NULL), 0);
-	cr_expect_not(f.arg_iommu_pt);
-	cr_expect_not(f.arg_iommu_on);
+	cr_expect_str_empty(f.iommu.arg_pt);
+	cr_expect_not(f.iommu.arg_on);
 	cr_expect_not(f.has_virt);
 	cr_expect(f.in_vm);
 	cr_expect_eq(f.phys_bits, 0);
@@ -183,7 +183,7 @@ Test(facts, missing_files_are_facts_too)
 	cr_expect_eq(f.vendor, CPU_VENDOR_OTHER);
 	cr_expect_eq(f.n_nodes, 0);
 	cr_expect_eq(f.n_pools, 0);
-	cr_expect_eq(f.iommu_units, 0);
+	cr_expect_eq(f.iommu.units, 0);
 	cr_expect_not(f.userns);
 	tree_remove(root);
 }
@@ -239,5 +239,55 @@ Test(facts, tools_are_looked_up_in_path)
 	host_facts_find_tools(&f, "/nonexistent/qemu");
 	cr_expect_null(f.tools.qemu);
 	host_facts_done(&f);
+	tree_remove(root);
+}
+
+Test(facts, interrupt_remapping_is_told_by_the_names_of_controllers)
+{
+	static const char remapped[] =
+		"           CPU0       CPU1\n"
+		"  9:          0          0  IR-IO-APIC    9-fasteoi   acpi\n"
+		" 24:          0          0  PCI-MSI 4096-edge      AMD-Vi\n";
+	static const char plain[] =
+		"           CPU0\n  9:          0   IO-APIC    9-fasteoi   acpi\n"
+		" 24:          0  PCI-MSIX-0000:01:00.0   0-edge      nvme0q0\n"
+		" 25:          0  DMAR-MSI    0-edge      dmar0\n";
+	char *root = tree_new();
+	AUTO_HOST struct host host = HOST_INIT;
+	struct iommu_facts f;
+
+	tree_intel(root);
+	tree_host(root, &host);
+	host_iommu_read(&host, &f);
+	cr_expect_eq(f.interrupts, IOMMU_INTERRUPTS_UNKNOWN);
+	tree_file(root, "proc/interrupts", "%s", remapped);
+	host_iommu_read(&host, &f);
+	cr_expect_eq(f.interrupts, IOMMU_INTERRUPTS_REMAPPED);
+	tree_file(root, "proc/interrupts", "%s", plain);
+	host_iommu_read(&host, &f);
+	cr_expect_eq(f.interrupts, IOMMU_INTERRUPTS_PLAIN);
+	cr_expect_not(f.unsafe_interrupts);
+	tree_file(root, "sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts", "Y\n");
+	host_iommu_read(&host, &f);
+	cr_expect(f.unsafe_interrupts);
+	tree_remove(root);
+}
+
+Test(facts, groups_of_type_identity_are_counted)
+{
+	char *root = tree_new();
+	AUTO_HOST struct host host = HOST_INIT;
+	struct iommu_facts f;
+
+	tree_amd(root);
+	tree_file(root, "sys/kernel/iommu_groups/0/type", "identity\n");
+	tree_file(root, "sys/kernel/iommu_groups/1/type", "DMA-FQ\n");
+	tree_file(root, "proc/cmdline", "root=/dev/sda1 amd_iommu=off iommu.passthrough=1\n");
+	tree_host(root, &host);
+	host_iommu_read(&host, &f);
+	cr_expect_eq(f.groups, 3);
+	cr_expect_eq(f.identity, 1);
+	cr_expect_str_eq(f.arg_pt, "iommu.passthrough=1");
+	cr_expect_str_eq(f.arg_off, "amd_iommu=off");
 	tree_remove(root);
 }
