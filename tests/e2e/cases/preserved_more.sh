@@ -40,6 +40,8 @@ test_ssh_to_a_preserved_vm_that_is_off() {
 	expect 1 "$BMVM" ssh kept -- true 2> err
 	[ $SECONDS -lt 10 ] || fail "told after $SECONDS s"
 	has err 'VM kept is off'
+	"$BMVM" ps > out
+	has out '^kept +preserved, off '
 	"$BMVM" destroy kept 2> err
 	no_vm_left
 }
