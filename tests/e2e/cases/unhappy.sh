@@ -82,7 +82,8 @@ full_test_guardian_that_hangs() {
 	kill -STOP "$guardian"
 	kill -TERM $front
 	ended $front
-	same $code 125
+	same $code 143 # what was made is undone: the signal tells how it ended
 	has err 'does not answer'
+	has err 'undoing from its journal'
 	no_vm_left
 }
