@@ -164,7 +164,6 @@ test_recover_leaves_it_alone() {
 	same "$(guest cat /root/mark)" here
 }
 
-limit_teardown=300
 teardown() {
 	"$BMVM" destroy $vm 2> err
 	"$BMVM" ps --json > json

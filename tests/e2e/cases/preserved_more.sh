@@ -2,7 +2,6 @@
 # shellcheck shell=bash
 # Preserved only after a failure; a preserved VM whose guardian dies keeps disk, keys and logs.
 
-limit_test_failure_preserves_and_the_guardian_dies=400
 test_failure_preserves_and_the_guardian_dies() {
 	expect 3 run_vm --name kept --preserve=on-failure -- sh -c 'exit 3' 2> err
 	same "$("$BMVM" ps --json | jq -r '.[].state')" preserved

@@ -73,7 +73,6 @@ test_differences_are_told_by_the_run_and_by_destroy() {
 	"$BMVM" image rm touched
 }
 
-limit_full_test_guardian_that_hangs=400
 full_test_guardian_that_hangs() {
 	local guardian
 	start_vm "$(with '"cleanup": {"timeout": 1}')" -- sleep 300
