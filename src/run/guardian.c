@@ -102,6 +102,8 @@ static void tell_gone(struct guardian *g, const char *text)
 		json_add_str(g->receipt, "serial", serial);
 	}
 	guardian_send(g, o);
+	if (g->detached)
+		(void)machine_save_info(&g->machine, "preserved, off", NULL);
 }
 
 /* ---- watches: served by the main loop and by every wait below it ---- */
