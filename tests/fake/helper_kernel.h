@@ -3,6 +3,9 @@
  * A fake kernel: a host's /sys and /dev in a throw-away folder, which reacts to writes as Linux
  * does.
  *
+ * A driver's change of a function's power/control is that of Linux: vfio-pci lets it sleep
+ * ("auto") and forbids that when it lets go ("on"), amdgpu allows it, others leave it.
+ *
  * It plays struct sysfs_kernel, so its reactions run in the helper process that sysfs forks; what
  * it counts and what a test tells it meanwhile is in shared memory. Links are relative and folders
  * lie in devices/ as in real sysfs.
@@ -44,6 +47,7 @@ struct fake_state {
 	volatile unsigned int busy_opens; /* the group is closed after so many refusals; 0 never */
 	int not_viable_group;             /* -1 */
 	unsigned int eperm_left;          /* clearing a vGPU is refused so often */
+	bool nvidia_in_use;               /* its driver does not agree to lose a GPU */
 	bool mdev_goes_itself;            /* mediated devices go when they are looked for */
 	char refuses[32];                 /* a driver whose probe fails */
 	int next_group;
@@ -90,6 +94,9 @@ int fake_write_now(struct fake_kernel *k, const char *path, const char *value);
 /** fake_text() - Give @path below /sys a text, making the folders above it. */
 void fake_text(const struct fake_kernel *k, const char *path, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/** fake_proc_text() - Give @path below /proc a text. */
+void fake_proc_text(const struct fake_kernel *k, const char *path, const char *text);
 
 /** fake_link() - Make @path below /sys a relative link to @target below /sys. */
 void fake_link(const struct fake_kernel *k, const char *path, const char *target);
