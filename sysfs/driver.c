@@ -9,6 +9,7 @@
 #include "sysfs/clock.h"
 #include "sysfs/group.h"
 #include "sysfs/iomem.h"
+#include "sysfs/mdev.h"
 #include "sysfs/nvidia_unbind.h"
 #include "sysfs/write.h"
 
@@ -56,6 +57,20 @@ static int find_driver(const struct sysfs *sys, const char *driver, struct sysfs
 	return 0;
 }
 
+static bool has_mdevs(const struct sysfs *sys, const struct pci_address *address)
+{
+	AUTO_SYSFS_NAMES struct sysfs_names names = { 0 };
+	char path[SYSFS_PATH_SIZE];
+
+	if (sysfs_list(sys->sys_fd, pci_path(path, address, NULL), &names) < 0)
+		return false;
+	for (size_t i = 0; i < names.n; i++) {
+		if (mdev_uuid_is_valid(names.v[i]))
+			return true;
+	}
+	return false;
+}
+
 static int judge_function(const struct pci_function *f, const char *driver, struct sysfs_error *err)
 {
 	char name[PCI_ADDRESS_SIZE];
@@ -88,6 +103,8 @@ int driver_plan(const struct sysfs *sys, const struct pci_address *address, cons
 		r = pci_function_read(sys, address, &f, err);
 	if (r == 0)
 		r = judge_function(&f, driver, err);
+	if (r == 0 && has_mdevs(sys, address))
+		r = sysfs_error_set(err, EBUSY, "it has mediated devices, which would go with it");
 	if (r == 0 && nvidia_unbind_is_agreed(sys, address))
 		r = sysfs_error_set(err, EBUSY,
 				    "somebody else is taking it from NVIDIA's driver at present");

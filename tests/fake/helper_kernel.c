@@ -66,11 +66,15 @@ static int fake_write(void *data, int dir_fd, const char *path, const char *valu
 		return -state->fail_errno;
 	if (n == state->die_at)
 		raise(SIGKILL);
+	if (n == state->kill_at)
+		kill(getppid(), SIGKILL);
 	if (n == state->hang_at)
 		hang(state);
 
 	int r = fake_react(k, path, value, len);
 
+	if (n == state->kill_after_at)
+		kill(getppid(), SIGKILL);
 	if (n == state->hang_after_at)
 		hang(state);
 	return r;
@@ -187,7 +191,8 @@ void fake_reset(struct fake_kernel *k)
 	struct fake_state *state = k->state;
 
 	state->n_writes = state->fail_at = state->hang_at = state->hang_after_at = 0;
-	state->die_at = state->eperm_left = 0;
+	state->die_at = state->eperm_left = state->kill_at = state->kill_after_at = 0;
+	state->n_bound = 0;
 	state->hangs = state->released = false;
 	k->n_intents = k->intents_before_write = 0;
 }

@@ -41,6 +41,8 @@ struct fake_state {
 	unsigned int hang_at;
 	unsigned int hang_after_at;       /* hangs when it has taken effect */
 	unsigned int die_at;              /* the helper is killed */
+	unsigned int kill_at;             /* who asked for the write is killed, before it */
+	unsigned int kill_after_at;       /* the same when it has taken effect */
 	volatile bool hangs;              /* a helper does */
 	volatile bool released;           /* hanging helpers go on */
 	volatile int open_group;          /* a guest has it open; -1 */
@@ -50,6 +52,8 @@ struct fake_state {
 	bool nvidia_in_use;               /* its driver does not agree to lose a GPU */
 	bool mdev_goes_itself;            /* mediated devices go when they are looked for */
 	char refuses[32];                 /* a driver whose probe fails */
+	char last_bound[4][PCI_ADDRESS_SIZE]; /* to a driver but vfio, in this order */
+	unsigned int n_bound;
 	int next_group;
 	struct fake_device devices[FAKE_DEVICES];
 	unsigned int n_devices;

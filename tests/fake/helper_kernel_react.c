@@ -110,6 +110,8 @@ void fake_bind(struct fake_kernel *k, const char *address, const char *driver)
 	fake_link(k, fake_at("%s/driver", real), fake_at("bus/pci/drivers/%s", driver));
 	fake_link(k, fake_at("bus/pci/drivers/%s/%s", driver, address), real);
 	update_node(k, group_of(k, address));
+	if (!is_vfio(driver) && k->state->n_bound < 4)
+		strcpy(k->state->last_bound[k->state->n_bound++], address);
 	if (is_vfio(driver) || strcmp(driver, "amdgpu") == 0)
 		set_power(k, real, "auto");
 	if (strcmp(driver, "nvidia") == 0)
