@@ -82,7 +82,8 @@ typedef int sysfs_intend_fn(void *data, const struct sysfs_intent *intent);
  * @lock_fd:       file on which each writing helper holds a shared flock(2) for as long as it
  * lives; borrowed; -1 for none. See sysfs_change()
  * @poll_ms:       pause between two looks at something that is awaited
- * @read_limit_ms: longest wait for an attribute that may be stuck; 0 reads it without a helper
+ * @read_limit_ms: longest wait for an attribute that may be stuck; 0 reads it without a helper, for
+ *                 as long as it takes
  */
 struct sysfs {
 	int sys_fd;
