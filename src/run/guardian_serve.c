@@ -162,6 +162,7 @@ static int do_undo(struct guardian *g, struct json_object *reply, struct error *
 	r = undo_all(g->spec->host, g->spec->vd, &how, err);
 	json_add_seconds(g->machine.times, "undo", clock_seconds_since(start));
 	g->undone = r == 0;
+	g->machine.assignment.given_back = g->undone;
 	g->undo_code = r;
 	if (r < 0)
 		(void)snprintf(g->undo_message, sizeof(g->undo_message), "%s", err->msg);

@@ -10,11 +10,13 @@
 #include "base/json.h"
 #include "base/process.h"
 #include "host/journal.h"
+#include "host/lease.h"
 #include "host/ledger.h"
 #include "run/lan.h"
 #include "run/undo_devices.h"
 
 #define KILL_SECONDS 20
+#define SETTLE_MS    10000
 
 struct undo {
 	const struct host *host;
@@ -97,16 +99,23 @@ int undo_all(const struct host *host, struct vmdir *vd, const struct undo_how *h
 {
 	struct undo u = { .host = host, .vd = vd, .how = how };
 	AUTO_JOURNAL struct journal j = JOURNAL_INIT;
+	AUTO_LEASES struct leases leases = LEASES_INIT;
 	int r = journal_open(vd->run_fd, host->boot_id, &j, err);
 
+	if (r == 0 && !how->has_leases)
+		r = leases_inherit(host, vd->name, &leases, err);
 	if (r < 0)
 		return r;
 	u.devices = (struct device_undo){
 		.host = host,
 		.vm = vd->name,
 		.journal_fd = j.fd,
-		.has_leases = how->has_leases,
+		.leases = how->has_leases ? NULL : &leases,
+		.settle_ms = how->settle_ms != 0 ? how->settle_ms : SETTLE_MS,
 		.reports = how->reports,
 	};
-	return journal_walk_back(&j, undo_one, &u, err);
+	r = journal_walk_back(&j, undo_one, &u, err);
+	if (r == 0)
+		leases_clear(&leases); /* the run folder of a preserved VM stays */
+	return r;
 }
