@@ -212,14 +212,16 @@ static int add_mdev_groups(const struct host *host, struct device_nodes *nodes, 
 int device_nodes_find(const struct host *host, const char *address, struct device_nodes *ret,
 		      struct error *err)
 {
-	char path[96];
+	bool is_pci = strchr(address, ':') != NULL;
+	char path[192];
 	AUTO_CLOSE int fd = -1;
 	int r;
 
-	(void)snprintf(path, sizeof(path), "bus/pci/devices/%.32s", address);
+	(void)snprintf(path, sizeof(path), "%s/%.128s",
+		       is_pci ? "bus/pci/devices" : "class/mdev_bus", address);
 	fd = openat(host->sys_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
-		return error_errno(err, "PCI function %s", address);
+		return error_errno(err, "device %s", address);
 	r = walk(ret, fd, 0);
 	if (r == 0)
 		r = add_vfio_group(host, ret, fd);

@@ -58,7 +58,7 @@ struct device_nodes {
 
 /**
  * device_nodes_find() - Find them
- * @address: "0000:41:00.0"
+ * @address: "0000:41:00.0", or the name of another parent of mediated devices
  * @ret:     must be DEVICE_NODES_INIT
  *
  * Functions behind a bridge @address are not looked into. Return: 0, also when there are none;

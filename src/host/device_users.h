@@ -44,7 +44,7 @@ struct device_users {
 
 /**
  * device_users_find() - Find them; several of one process count once for each thing it holds
- * @address: "0000:41:00.0"
+ * @address: "0000:41:00.0", or the name of another parent of mediated devices
  * @ret:     must be DEVICE_USERS_INIT
  *
  * Reads all of /proc once; never touches a remote file system. Return: 0; -ENOENT no such function;

@@ -170,6 +170,13 @@ static const struct {
 	  ".mounts: guest folder /d is there twice" },
 	{ "\"gpu_passthrough\": {\"mode\": \"none\", \"gpu_count\": 1}",
 	  ".gpu_passthrough.gpu_count: contradicts mode none" },
+	{ "\"gpu_passthrough\": {\"mode\": \"vfio\", \"gpu_ids\": [\"mtty\"]}",
+	  ".gpu_passthrough.gpu_ids: must be PCI addresses such as \"0000:01:00.0\": a name "
+	  "(\"mtty\") is for mode vgpu only" },
+	{ "\"gpu_passthrough\": {\"mode\": \"vgpu\", \"gpu_ids\": [\"../mtty\"]}",
+	  ".gpu_passthrough.gpu_ids[0]: must be a PCI address" },
+	{ "\"gpu_passthrough\": {\"mode\": \"vgpu\", \"gpu_ids\": [\"mtty\", \"mtty\"]}",
+	  ".gpu_passthrough.gpu_ids[1]: mtty is there twice" },
 	{ "\"gpu_passthrough\": {\"mode\": \"none\", \"gpu_ids\": [\"01:00.0\"]}",
 	  ".gpu_passthrough.gpu_ids: contradicts mode none" },
 	{ "\"gpu_passthrough\": {\"mode\": \"vfio\", \"gpu_ids\": [\"01:00.0\"], \"gpu_count\": 2}",
