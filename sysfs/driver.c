@@ -8,10 +8,15 @@
 
 #include "sysfs/clock.h"
 #include "sysfs/group.h"
+#include "sysfs/iomem.h"
+#include "sysfs/mdev.h"
+#include "sysfs/nvidia_unbind.h"
 #include "sysfs/write.h"
 
 /* How long a driver may take to show up after it was told to probe. */
 #define PROBE_LIMIT_MS 10000
+/* How long a guest that has ended may take to let go of a function. */
+#define CLOSE_LIMIT_MS 30000
 
 /* One operation on one function, for the steps it consists of. */
 struct task {
@@ -52,6 +57,20 @@ static int find_driver(const struct sysfs *sys, const char *driver, struct sysfs
 	return 0;
 }
 
+static bool has_mdevs(const struct sysfs *sys, const struct pci_address *address)
+{
+	AUTO_SYSFS_NAMES struct sysfs_names names = { 0 };
+	char path[SYSFS_PATH_SIZE];
+
+	if (sysfs_list(sys->sys_fd, pci_path(path, address, NULL), &names) < 0)
+		return false;
+	for (size_t i = 0; i < names.n; i++) {
+		if (mdev_uuid_is_valid(names.v[i]))
+			return true;
+	}
+	return false;
+}
+
 static int judge_function(const struct pci_function *f, const char *driver, struct sysfs_error *err)
 {
 	char name[PCI_ADDRESS_SIZE];
@@ -84,6 +103,11 @@ int driver_plan(const struct sysfs *sys, const struct pci_address *address, cons
 		r = pci_function_read(sys, address, &f, err);
 	if (r == 0)
 		r = judge_function(&f, driver, err);
+	if (r == 0 && has_mdevs(sys, address))
+		r = sysfs_error_set(err, EBUSY, "it has mediated devices, which would go with it");
+	if (r == 0 && nvidia_unbind_is_agreed(sys, address))
+		r = sysfs_error_set(err, EBUSY,
+				    "somebody else is taking it from NVIDIA's driver at present");
 	if (r < 0)
 		return r;
 	*ret = (struct driver_binding){ .address = *address,
@@ -92,6 +116,7 @@ int driver_plan(const struct sysfs *sys, const struct pci_address *address, cons
 	(void)snprintf(ret->driver, sizeof(ret->driver), "%s", driver);
 	(void)snprintf(ret->old_driver, sizeof(ret->old_driver), "%s", f.driver);
 	(void)snprintf(ret->old_override, sizeof(ret->old_override), "%s", f.driver_override);
+	settings_read(sys, address, &ret->settings);
 	return 0;
 }
 
@@ -170,14 +195,20 @@ static int unbind(const struct task *task, struct state *state)
 	return r;
 }
 
+/* The deadline, or @ms from now if that is earlier. */
+static uint64_t limit(const struct task *task, uint64_t ms)
+{
+	uint64_t limit_ns = sysfs_deadline_ms(ms);
+
+	return limit_ns < task->deadline_ns ? limit_ns : task->deadline_ns;
+}
+
 /* Wait until the function is on @driver, which has been told to probe it. */
 static int wait_driver(const struct task *task, const char *driver)
 {
-	uint64_t limit_ns = sysfs_deadline_ms(PROBE_LIMIT_MS);
+	uint64_t limit_ns = limit(task, PROBE_LIMIT_MS);
 	char is[SYSFS_NAME_SIZE];
 
-	if (limit_ns > task->deadline_ns)
-		limit_ns = task->deadline_ns;
 	for (;;) {
 		int r = pci_driver(task->sys, &task->binding->address, is);
 
@@ -204,6 +235,30 @@ static int wait_node(const struct task *task)
 	return group_wait_node(task->sys, group, task->deadline_ns, task->err);
 }
 
+static bool is_nvidia(const char *driver)
+{
+	return strcmp(driver, "nvidia") == 0;
+}
+
+/* The steps from the old driver to the new one. */
+static int change_driver(const struct task *task, struct state *state)
+{
+	const struct driver_binding *binding = task->binding;
+	int r = 0;
+
+	if (is_nvidia(state->driver))
+		r = nvidia_unbind_ask(task->sys, &binding->address, task->deadline_ns, task->err);
+	if (r == 0)
+		r = set_override(task, state, binding->driver);
+	if (r == 0)
+		r = unbind(task, state);
+	if (r == 0)
+		r = write_name(task, "bus/pci/drivers_probe");
+	if (r == 0)
+		r = wait_driver(task, binding->driver);
+	return r < 0 ? r : set_override(task, state, binding->old_override);
+}
+
 int driver_bind(const struct sysfs *sys, const struct driver_binding *binding, uint64_t deadline_ns,
 		struct sysfs_error *err)
 {
@@ -219,15 +274,7 @@ int driver_bind(const struct sysfs *sys, const struct driver_binding *binding, u
 				       task.name);
 	if (strcmp(state.driver, binding->driver) == 0)
 		return wait_node(&task);
-	r = set_override(&task, &state, binding->driver);
-	if (r == 0)
-		r = unbind(&task, &state);
-	if (r == 0)
-		r = write_name(&task, "bus/pci/drivers_probe");
-	if (r == 0)
-		r = wait_driver(&task, binding->driver);
-	if (r == 0)
-		r = set_override(&task, &state, binding->old_override);
+	r = change_driver(&task, &state);
 	return r < 0 ? r : wait_node(&task);
 }
 
@@ -244,6 +291,33 @@ static bool is_ours(const struct driver_binding *binding, const struct state *st
 	return driver && override;
 }
 
+/* Nobody has the function any more: neither its group nor its memory. */
+static int wait_released(const struct task *task)
+{
+	const struct driver_binding *binding = task->binding;
+	uint64_t limit_ns = limit(task, CLOSE_LIMIT_MS);
+	int r;
+
+	if (!group_driver_is_vfio(binding->driver))
+		return 0;
+	r = group_wait_closed(task->sys, pci_group(task->sys, &binding->address), limit_ns,
+			      task->err);
+	if (r < 0)
+		return sysfs_error_prefix(task->err, r, task->name);
+	return iomem_wait_released(task->sys, &binding->address, limit_ns, task->err);
+}
+
+/* A driver that is bound to a device which is gone may hang, and the host with it. */
+static int check_answers(const struct task *task, const char *where)
+{
+	if (!pci_is_gone(task->sys, &task->binding->address))
+		return 0;
+	return sysfs_error_set(task->err, EIO,
+			       "%s does not answer any more: it stays %s until the host is started "
+			       "again",
+			       task->name, where);
+}
+
 /* Take the function off the new driver, if it is there. */
 static int take_off(const struct task *task, struct state *state)
 {
@@ -251,25 +325,16 @@ static int take_off(const struct task *task, struct state *state)
 
 	if (strcmp(state->driver, binding->driver) != 0)
 		return 0;
-	if (group_driver_is_vfio(binding->driver)) {
-		int r = group_wait_closed(task->sys, pci_group(task->sys, &binding->address),
-					  task->deadline_ns, task->err);
 
-		if (r < 0)
-			return sysfs_error_prefix(task->err, r, task->name);
-	}
-	if (pci_is_gone(task->sys, &binding->address))
-		return sysfs_error_set(task->err, EIO,
-				       "%s does not answer any more: it stays on %s until the host "
-				       "is started again",
-				       task->name, binding->driver);
-	if (binding->old_driver[0] != '\0') {
-		int r = set_override(task, state, binding->old_driver);
+	char where[SYSFS_NAME_SIZE + 8];
+	int r = wait_released(task);
 
-		if (r < 0)
-			return r;
-	}
-	return unbind(task, state);
+	(void)snprintf(where, sizeof(where), "on %s", binding->driver);
+	if (r == 0)
+		r = check_answers(task, where);
+	if (r == 0 && binding->old_driver[0] != '\0')
+		r = set_override(task, state, binding->old_driver);
+	return r < 0 ? r : unbind(task, state);
 }
 
 /* Put a function without driver on its old one. */
@@ -277,8 +342,10 @@ static int put_back(const struct task *task, struct state *state)
 {
 	const char *driver = task->binding->old_driver;
 	char path[SYSFS_PATH_SIZE];
-	int r = find_driver(task->sys, driver, task->err);
+	int r = check_answers(task, "without driver");
 
+	if (r == 0)
+		r = find_driver(task->sys, driver, task->err);
 	if (r == 0)
 		r = set_override(task, state, driver);
 	if (r == 0) {
@@ -322,5 +389,10 @@ int driver_give_back(const struct sysfs *sys, const struct driver_binding *bindi
 
 	int restored = set_override(&last, &state, binding->old_override);
 
+	if (r == 0 && restored == 0 && is_nvidia(binding->old_driver))
+		restored = nvidia_unbind_waive(sys, &binding->address, deadline_ns, err);
+	if (restored == 0 && r != -EIO)
+		restored = settings_restore(sys, &binding->address, &binding->settings, deadline_ns,
+					    last.err);
 	return r < 0 ? r : restored;
 }

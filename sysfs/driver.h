@@ -17,7 +17,9 @@
  *   no old driver:  (new, old) -> (none, old)
  *
  * as (driver, driver_override), where OLD is the old driver's name as an override: it makes the
- * function match that driver even where its PF switched automatic probing off, and no other.
+ * function match that driver even where its PF switched automatic probing off, and no other. With
+ * its old driver the function gets its old settings back (settings.h). Before a GPU is taken from
+ * NVIDIA's driver, that is asked whether it agrees (nvidia_unbind.h).
  *
  * Outside: who uses the device (check before, as unbinding waits for users, some drivers for ever),
  * loading modules, the choice of a driver.
@@ -26,6 +28,7 @@
 #define SYSFS_DRIVER_H
 
 #include "sysfs/pci.h"
+#include "sysfs/settings.h"
 
 /**
  * struct driver_binding - One function's change of driver, and what it takes to undo it
@@ -35,6 +38,7 @@
  * @driver:       the new driver
  * @old_driver:   "" none
  * @old_override: raw
+ * @settings:     what the change of driver may alter, as it was
  */
 struct driver_binding {
 	struct pci_address address;
@@ -43,6 +47,7 @@ struct driver_binding {
 	char driver[SYSFS_NAME_SIZE];
 	char old_driver[SYSFS_NAME_SIZE];
 	char old_override[SYSFS_NAME_SIZE];
+	struct settings settings;
 };
 
 /**
@@ -56,9 +61,10 @@ struct driver_binding {
  * Changes nothing.
  *
  * Return: 0; -EINVAL @driver is no name, or the function is a bridge; -ENODEV no such function;
- * -ENOENT no such driver; -EIO the device does not answer; -EBUSY it is a PF with VFs; -EOPNOTSUPP
- * it has no driver_override, no IOMMU group (for vfio), or is to stay with its driver (vendor
- * VFIO); -ETIMEDOUT with @err->wedged it is stuck in another change; -EBADMSG.
+ * -ENOENT no such driver; -EIO the device does not answer; -EBUSY it is a PF with VFs, or somebody
+ * else is taking it from its driver; -EOPNOTSUPP it has no driver_override, no IOMMU group (for
+ * vfio), or is to stay with its driver (vendor VFIO); -ETIMEDOUT with @err->wedged it is stuck in
+ * another change; -EBADMSG.
  */
 int driver_plan(const struct sysfs *sys, const struct pci_address *address, const char *driver,
 		struct driver_binding *ret, struct sysfs_error *err);
@@ -73,7 +79,8 @@ int driver_plan(const struct sysfs *sys, const struct pci_address *address, cons
  * Writes nothing if the function is on the new driver already. For vfio drivers it waits for the
  * group's device node too.
  *
- * Return: 0; -ESTALE driver or override are not as planned; -ENODEV the new driver did not take it;
+ * Return: 0; -ESTALE driver or override are not as planned; -EBUSY the old driver does not agree,
+ * see nvidia_unbind.h; -ENODEV the new driver did not take it;
  * -ETIMEDOUT, with @err->wedged if a write is stuck; else as sysfs_change(). After a failure call
  * driver_give_back(), unless wedged.
  */
@@ -87,11 +94,13 @@ int driver_bind(const struct sysfs *sys, const struct driver_binding *binding, u
  * @deadline_ns: absolute, CLOCK_MONOTONIC
  * @err:
  *
- * Waits until nobody has the function's group open. Writes nothing if all is as it was.
+ * Waits until nobody has the function's group open, and vfio has let go of its memory, for half a
+ * minute at most. Writes nothing if all is as it was.
  *
  * Return: 0 all is as it was. -ENODEV there is no such function any more. Nothing written: -ESTALE
  * somebody else changed it, or it is another device; -EBUSY its group is still open at the
- * deadline; -EIO the device does not answer, a driver would hang on it: it stays where it is.
+ * deadline. -EIO the device does not answer, a driver would hang on it: it stays where it is, or
+ * without driver. -EUCLEAN it is on its old driver, but a setting is refused.
  * -ENOENT the old driver is not loaded any more: the function is without driver, with its old
  * override. Else as sysfs_change(); the call can be repeated.
  */

@@ -13,20 +13,19 @@
 #include "sysfs/cleanup.h"
 #include "sysfs/mdev.h"
 #include "sysfs/pci.h"
+#include "sysfs/settings.h"
 #include "sysfs/snapshot_lines.h"
 
 /* Files of a function whose text is taken as it is, if they are there. */
 static const char *const plain_fields[] = {
 	"enable",
-	"power/control",
-	"d3cold_allowed",
-	"reset_method",
 	"numa_node",
 	"msi_bus",
 	"broken_parity_status",
 	"resource",
 	"sriov_drivers_autoprobe",
 	"nvidia/current_vgpu_type",
+	"current_memory_partition",
 };
 
 /* A snapshot in the making. */
@@ -136,6 +135,17 @@ static int take_state(struct taking *t, const struct pci_address *address, const
 	return r == -ENOENT ? 0 : r;
 }
 
+static void take_settings(struct taking *t, const struct pci_address *address, const char *object)
+{
+	struct settings s;
+
+	settings_read(t->sys, address, &s);
+	for (size_t i = 0; i < SETTINGS_N; i++) {
+		if (s.v[i].is_there)
+			snapshot_lines_add(&t->lines, object, settings_name(i), s.v[i].text);
+	}
+}
+
 static int take_function(struct taking *t, const struct pci_address *address)
 {
 	char object[PCI_ADDRESS_SIZE], path[SYSFS_PATH_SIZE];
@@ -153,6 +163,7 @@ static int take_function(struct taking *t, const struct pci_address *address)
 		    0)
 			snapshot_lines_add(&t->lines, object, plain_fields[i], text.text);
 	}
+	take_settings(t, address, object);
 
 	int r = take_state(t, address, object);
 

@@ -5,8 +5,8 @@
  *
  * Objects, and the fields that each has as far as the kernel has the file:
  *   a PCI address   present (yes, no), driver ("" none), driver_override (normalised: "" unset),
- *                   enable, power/control, d3cold_allowed, reset_method, numa_node, msi_bus,
- *                   broken_parity_status, resource, iommu_group ("" none), sriov_numvfs,
+ *                   enable, the settings of settings.h, current_memory_partition, numa_node,
+ *                   msi_bus, broken_parity_status, resource, iommu_group ("" none), sriov_numvfs,
  *                   sriov_drivers_autoprobe, virtfns ("0=0000:41:00.2 1=..."),
  *                   nvidia/current_vgpu_type; of a parent of mediated devices those of one, too
  *   mdev NAME       devices ("UUID=TYPE ..."), available/TYPE

@@ -95,7 +95,7 @@ int sysfs_read_guarded(const struct sysfs *sys, int dir_fd, const char *path,
 	int r = sysfs_path(name, "%s", path);
 
 	if (r == 0)
-		r = sys->read_limit_ms == 0 ? sysfs_read(dir_fd, path, ret)
+		r = sys->read_limit_ms == 0 ? sysfs_read_blocking(dir_fd, path, ret)
 					    : read_by_helper(sys, dir_fd, name, ret, &told);
 	if (r < 0 && told.code == 0)
 		return sysfs_error_os(err, -r, "read %s", path);

@@ -54,13 +54,15 @@ struct sysfs_kernel {
  * struct sysfs_intent - A write that is about to be made; everything borrowed
  * @op:        the operation it is a step of: "bind", "give-back", "create-vfs", ...
  * @object:    what it is made to: a PCI address, the UUID of a mediated device
- * @path:      attribute, relative to the /sys root
+ * @in_proc:   @path lies below the /proc root instead of the /sys root
+ * @path:      attribute, relative to that root
  * @old_value: what the attribute holds now; NULL for one that holds nothing ("unbind")
  * @new_value: what will be written, as it is ("\n" to clear)
  */
 struct sysfs_intent {
 	const char *op;
 	const char *object;
+	bool in_proc;
 	const char *path;
 	const char *old_value;
 	const char *new_value;
@@ -80,7 +82,8 @@ typedef int sysfs_intend_fn(void *data, const struct sysfs_intent *intent);
  * @lock_fd:       file on which each writing helper holds a shared flock(2) for as long as it
  * lives; borrowed; -1 for none. See sysfs_change()
  * @poll_ms:       pause between two looks at something that is awaited
- * @read_limit_ms: longest wait for an attribute that may be stuck; 0 reads it without a helper
+ * @read_limit_ms: longest wait for an attribute that may be stuck; 0 reads it without a helper, for
+ *                 as long as it takes
  */
 struct sysfs {
 	int sys_fd;

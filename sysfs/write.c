@@ -107,6 +107,7 @@ static int tell_intent(const struct sysfs *sys, const struct sysfs_change *chang
 {
 	struct sysfs_intent intent = { .op = change->op,
 				       .object = change->object,
+				       .in_proc = change->in_proc,
 				       .path = change->path,
 				       .old_value = change->old,
 				       .new_value = change->value };
@@ -118,6 +119,11 @@ static int tell_intent(const struct sysfs *sys, const struct sysfs_change *chang
 	return 0;
 }
 
+static int root_of(const struct sysfs *sys, const struct sysfs_change *change)
+{
+	return change->in_proc ? sys->proc_fd : sys->sys_fd;
+}
+
 static int read_back(const struct sysfs *sys, const struct sysfs_change *change,
 		     struct sysfs_error *err)
 {
@@ -126,7 +132,7 @@ static int read_back(const struct sysfs *sys, const struct sysfs_change *change,
 	if (change->expect == NULL && change->accept == NULL)
 		return 0;
 
-	int r = sysfs_read_guarded(sys, sys->sys_fd, change->path, &text, err);
+	int r = sysfs_read_guarded(sys, root_of(sys, change), change->path, &text, err);
 
 	if (r < 0)
 		return sysfs_error_prefix(err, r, "read back");
@@ -160,7 +166,7 @@ int sysfs_change(const struct sysfs *sys, const struct sysfs_change *change, uin
 			   .len = strlen(change->value) };
 	struct helper helper = { .run = run_write,
 				 .data = &job,
-				 .dir_fd = sys->sys_fd,
+				 .dir_fd = root_of(sys, change),
 				 .lock_fd = lock_fd,
 				 .what = change->path };
 	struct sysfs_error told = { 0 };

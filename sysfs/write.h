@@ -17,7 +17,8 @@
  * struct sysfs_change - One write; everything borrowed
  * @op:     see struct sysfs_intent, as for the next four
  * @object:
- * @path:   attribute, relative to the /sys root
+ * @in_proc: @path lies below the /proc root instead of the /sys root
+ * @path:   attribute, relative to that root
  * @old:    what it holds now, for the intent; NULL for one that holds nothing
  * @value:  what is written, as it is, in one write(2); an empty text is a no-op in sysfs, so one
  *          clears by "\n"
@@ -27,6 +28,7 @@
 struct sysfs_change {
 	const char *op;
 	const char *object;
+	bool in_proc;
 	const char *path;
 	const char *old;
 	const char *value;

@@ -40,14 +40,14 @@ static const struct cli_option option_table[] = {
 static const struct cli_usage usage = {
 	.command = "gpus",
 	.synopsis = "[--all] [--json] [--clear ADDRESS]",
-	.about = "The GPUs of this host: driver, IOMMU group, VFs, types of vGPU, who uses or has "
-		 "them.\n"
+	.about = "The GPUs of this host, and other parents of mediated devices: driver, IOMMU "
+		 "group, VFs, types of\nvGPU, who uses or has them.\n"
 		 "Only reads; as root it sees all users of a device.",
 	.options = option_table,
 	.n_options = ARRAY_SIZE(option_table),
 };
 
-/* Addresses as sysfs has them. */
+/* Addresses as sysfs has them. Without a colon it is the name of a parent of mediated devices. */
 static int check_clear(struct gpus_options *o, struct error *err)
 {
 	for (size_t i = 0; i < o->clear.n; i++) {
@@ -56,6 +56,8 @@ static int check_clear(struct gpus_options *o, struct error *err)
 		char name[PCI_ADDRESS_SIZE];
 		int r = pci_address_parse(o->clear.v[i], &address, &why);
 
+		if (r < 0 && strchr(o->clear.v[i], ':') == NULL && sysfs_is_name(o->clear.v[i]))
+			continue;
 		if (r < 0)
 			return error_prefix(err, device_error(err, r, &why), "--clear");
 		free(o->clear.v[i]);

@@ -39,7 +39,7 @@ static const char *state_of(const struct vmdir *vd, struct json_object *info)
 
 	if (vmdir_is_alive(vd))
 		return state;
-	return strcmp(state, "preserved") == 0 ? "dead, preserved" : "dead";
+	return strncmp(state, "preserved", strlen("preserved")) == 0 ? "dead, preserved" : "dead";
 }
 
 static struct json_object *describe(const struct host *host, const char *name)

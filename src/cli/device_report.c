@@ -10,6 +10,8 @@
 
 const char *device_state(const struct device *d)
 {
+	if (d->is_stuck)
+		return "stuck";
 	if (d->f.is_gone)
 		return "gone";
 	if (d->quarantined)
@@ -20,7 +22,7 @@ const char *device_state(const struct device *d)
 		return "in use";
 	if (d->console)
 		return "console";
-	if (d->f.iommu_group < 0 || d->group.is_noiommu)
+	if (!d->is_parent && (d->f.iommu_group < 0 || d->group.is_noiommu))
 		return "no IOMMU";
 	return "free";
 }
@@ -80,13 +82,16 @@ static void print_functions(FILE *out, const struct device *d)
 
 static void print_trouble(FILE *out, const struct device *d)
 {
+	if (d->is_stuck)
+		fprintf(out, "    does not answer: reading it is stuck in the kernel\n");
 	if (d->quarantined)
 		fprintf(out,
 			"    quarantined: %s (VM %s); when it is in order again: bmvm gpus "
 			"--clear %s\n",
 			d->quarantine.why, d->quarantine.vm, d->address);
 	if (d->leased)
-		fprintf(out, "    leased by VM %s\n", d->holder.vm);
+		fprintf(out, "    leased by VM %s%s\n", d->holder.vm,
+			d->holder.is_dead ? ", whose run died: bmvm recover gives it back" : "");
 	if (d->console)
 		fprintf(out, "    shows the machine's console: %s\n", d->console_by);
 	else if (d->f.boot_vga)
@@ -106,10 +111,22 @@ static void print_trouble(FILE *out, const struct device *d)
 			"pass it\n");
 }
 
+/* A parent of mediated devices that is no PCI function. */
+static void print_parent(FILE *out, const struct device *d)
+{
+	fprintf(out, "%-14s mediated devices  %s\n", d->address, device_state(d));
+	print_functions(out, d);
+	print_trouble(out, d);
+}
+
 void device_print(FILE *out, const struct device *d)
 {
 	char model[TEXT_SIZE];
 
+	if (d->is_parent) {
+		print_parent(out, d);
+		return;
+	}
 	(void)snprintf(model, sizeof(model), "%s%s%s", d->vendor, d->vendor[0] != '\0' ? " " : "",
 		       d->model);
 	fprintf(out, "%-14s %04x:%04x  %-12s driver %-12s group %-4d node %-3d %s\n", d->address,
@@ -237,6 +254,11 @@ struct json_object *device_to_json(const struct device *d)
 	char physfn[PCI_ADDRESS_SIZE];
 
 	json_add_str(o, "address", d->address);
+	if (d->is_parent) { /* no PCI function */
+		json_add(o, "vgpu_types", offers_json(d));
+		add_state(o, d);
+		return o;
+	}
 	add_hex(o, "vendor_id", d->f.vendor, 4);
 	add_hex(o, "device_id", d->f.device, 4);
 	add_hex(o, "subsystem_vendor_id", d->f.subsystem_vendor, 4);

@@ -132,6 +132,19 @@ static int rule_device_mode(const struct config_device *d, size_t i, struct erro
 	return 0;
 }
 
+static int rule_gpu_ids(const struct config *cfg, const char **ret_path, struct error *err)
+{
+	*ret_path = "gpu_passthrough.gpu_ids";
+	for (size_t i = 0; i < cfg->gpu.gpu_ids.n; i++) {
+		if (cfg->gpu.mode != GPU_MODE_VGPU && syntax_is_parent_name(cfg->gpu.gpu_ids.v[i]))
+			return error_set(err, EINVAL,
+					 "must be PCI addresses such as \"0000:01:00.0\": a name "
+					 "(\"%s\") is for mode vgpu only",
+					 cfg->gpu.gpu_ids.v[i]);
+	}
+	return 0;
+}
+
 static int rule_devices(const struct config *cfg, const char **ret_path, struct error *err)
 {
 	*ret_path = "devices";
@@ -186,8 +199,8 @@ static int rule_retry(const struct config *cfg, const char **ret_path, struct er
 typedef int (*rule_fn)(const struct config *cfg, const char **ret_path, struct error *err);
 
 static const rule_fn rules[] = {
-	rule_enabled, rule_sizes,   rule_boot,   rule_pinning, rule_network,
-	rule_gpu,     rule_devices, rule_mounts, rule_docker,  rule_retry,
+	rule_enabled, rule_sizes,   rule_boot,   rule_pinning, rule_network, rule_gpu,
+	rule_gpu_ids, rule_devices, rule_mounts, rule_docker,  rule_retry,
 };
 
 int rules_check(const struct config *cfg, const char **ret_path, struct error *err)
@@ -222,11 +235,5 @@ static int check_docker_available(const struct config *cfg, struct error *err)
 
 int config_check_available(const struct config *cfg, struct error *err)
 {
-	if (cfg->network.mode == NETWORK_BRIDGE)
-		return unavailable("network.mode", "\"bridge\" is", err);
-	if (cfg->network.mode == NETWORK_TAP)
-		return unavailable("network.mode", "\"tap\" is", err);
-	if (cfg->numa_node != NUMA_NODE_NONE)
-		return unavailable("numa_node", "it is", err);
 	return check_docker_available(cfg, err);
 }

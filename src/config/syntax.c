@@ -11,7 +11,10 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 
-#define TEXT_MAX 4096
+/* Room for a name in /sys. */
+#define PARENT_NAME_SIZE 128
+
+#define TEXT_MAX         4096
 
 static const char letters_digits[] =
 	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
@@ -189,6 +192,24 @@ int syntax_pci_address(char **value, struct error *err)
 	free(*value);
 	*value = full;
 	return 0;
+}
+
+bool syntax_is_parent_name(const char *text)
+{
+	static const char others[] = "0123456789_-.";
+
+	for (const char *c = text; *c != '\0'; c++) {
+		bool letter = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z');
+
+		if (!letter && (c == text || strchr(others, *c) == NULL))
+			return false;
+	}
+	return text[0] != '\0' && strlen(text) < PARENT_NAME_SIZE;
+}
+
+int syntax_gpu_id(char **value, struct error *err)
+{
+	return syntax_is_parent_name(*value) ? 0 : syntax_pci_address(value, err);
 }
 
 static int one_of_capital(char **value, const char *const *names, size_t n, const char *list,

@@ -40,6 +40,15 @@ int syntax_interface(char **value, struct error *err);
 /** syntax_pci_address() - "0000:01:00.0"; "01:00.0" gets its domain; small letters. */
 int syntax_pci_address(char **value, struct error *err);
 
+/**
+ * syntax_gpu_id() - A PCI address, or the name of another parent of mediated devices: letters,
+ * digits, "_", "-" and ".", a letter first
+ */
+int syntax_gpu_id(char **value, struct error *err);
+
+/** syntax_is_parent_name() - Whether @text is the latter. */
+bool syntax_is_parent_name(const char *text);
+
 /** syntax_gpu_vendor() - AMD, NVIDIA or INTEL; made capital. */
 int syntax_gpu_vendor(char **value, struct error *err);
 

@@ -159,7 +159,8 @@ static int append_to(const struct field *f, struct strv *list, const char *text,
 
 	if (r < 0)
 		return r;
-	if (f->check == syntax_pci_address && strv_contains(list, copy)) {
+	if ((f->check == syntax_pci_address || f->check == syntax_gpu_id) &&
+	    strv_contains(list, copy)) {
 		r = error_set(err, EINVAL, "%s is there twice", copy);
 		free(copy);
 		return r;

@@ -76,8 +76,9 @@ static int refuse(const struct check *check, const struct config *cfg,
 		  const struct check_result *result, struct error *err)
 {
 	size_t len = strlen(check->title);
-	/* "mounts[1]: ..." says it */
-	bool named = strncmp(result->found, check->title, len) == 0 && result->found[len] == '[';
+	/* "mounts[1]: ..." and "network.bridge: ..." say it */
+	bool named = strncmp(result->found, check->title, len) == 0 &&
+		     (result->found[len] == '[' || result->found[len] == '.');
 	int r = error_set(err, ENOTSUP, "%s%s%.700s", named ? "" : check->title, named ? "" : ": ",
 			  result->found);
 	char line[2 * sizeof(result->fix)];

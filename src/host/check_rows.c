@@ -14,6 +14,7 @@
 #include "base/size.h"
 #include "config/config.h"
 #include "host/check_devices.h"
+#include "host/check_place.h"
 #include "host/facts.h"
 #include "host/fit.h"
 #include "host/host.h"
@@ -446,6 +447,10 @@ static const struct check rows[] = {
 	  check_hugepages },
 	{ "pinning", "CPU pinning", "every vCPU gets a host CPU of its own", needs_pinning,
 	  check_pinning },
+	{ "numa", "numa_node", "memory and CPUs of one node are close to each other",
+	  check_numa_needed, check_numa },
+	{ "network", "network", "the second network card needs an interface of the host",
+	  check_network_needed, check_network },
 	{ "root", "privilege", "devices are taken from the host's drivers through sysfs",
 	  host_pins_memory, check_device_root },
 	{ "iommu", "IOMMU", "it keeps a passed device inside the guest's memory", host_pins_memory,

@@ -36,6 +36,10 @@ struct device_offer {
 /**
  * struct device - One function; free with device_done()
  * @f:           as sysfs tells; its group is @group, zero without one
+ * @address:     or the name, of a parent
+ * @is_parent:   no PCI function but another parent of mediated devices (class/mdev_bus): of @f only
+ *               that it has mdev types is set
+ * @is_stuck:    reading it does not come back: of @f there is the address, ids, class and driver
  * @vendor, @model: names, "" when not known
  * @users:       who uses it
  * @leased:      by @holder
@@ -45,7 +49,9 @@ struct device_offer {
  */
 struct device {
 	struct pci_function f;
-	char address[32];
+	char address[SYSFS_NAME_SIZE];
+	bool is_parent;
+	bool is_stuck;
 	char vendor[96];
 	char model[128];
 	struct iommu_group group;
@@ -87,7 +93,8 @@ bool device_is_gpu(const struct pci_function *f);
  * device_list_read() - Look at the functions of this host
  * @all: every function, not only GPUs; bridges too
  *
- * Looks through /proc once for each. Return: 0; -ENOMEM; errno.
+ * Parents of mediated devices that are no PCI functions are always there, behind the others. What
+ * is stuck costs three seconds. Looks through /proc once for each. Return: 0; -ENOMEM; errno.
  */
 int device_list_read(const struct host *host, bool all, struct device_list *ret, struct error *err);
 
@@ -96,10 +103,20 @@ int device_list_read(const struct host *host, bool all, struct device_list *ret,
  * @names: NULL: no names
  * @ret:   free with device_done(), also on failure
  *
- * Return: 0; -ENODEV no such function; -ETIMEDOUT it is stuck in a change; -ENOMEM; errno.
+ * A child looks first (device_probe.h): three seconds at most. Return: 0; -ENODEV no such function;
+ * -ETIMEDOUT reading it does not come back; -ENOMEM; errno.
  */
 int device_read(const struct host *host, const struct pci_names *names,
 		const struct pci_address *address, struct device *ret, struct error *err);
+
+/**
+ * device_read_parent() - Look at a parent of mediated devices that is no PCI function
+ * @name: as in class/mdev_bus
+ *
+ * Return: 0; -ENODEV there is none; -ETIMEDOUT it is stuck; -ENOMEM; errno.
+ */
+int device_read_parent(const struct host *host, const char *name, struct device *ret,
+		       struct error *err);
 
 /** device_done() - Free; accepts zeroes. */
 void device_done(struct device *d);

@@ -15,12 +15,13 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "host/host.h"
+#include "host/vendor_nodes.h"
+#include "sysfs/mdev.h"
 
-#define DEPTH_MAX    7
-#define TEXT_CAP     ((size_t)64 * 1024)
-#define NVIDIA_MAJOR 195
+#define DEPTH_MAX 7
+#define TEXT_CAP  ((size_t)64 * 1024)
 
-static int add(struct device_nodes *nodes, const struct device_node *node)
+int device_nodes_add(struct device_nodes *nodes, const struct device_node *node)
 {
 	struct device_node *v = reallocarray(nodes->v, nodes->n + 1, sizeof(*v));
 
@@ -80,19 +81,6 @@ bool device_rdev_parse(const char *text, dev_t *ret)
 	return end != text;
 }
 
-/* The number behind @key, with white space before it. */
-static bool number_after(const char *text, const char *key, unsigned long *ret)
-{
-	const char *at = strstr(text, key);
-	char *end = NULL;
-
-	if (at == NULL)
-		return false;
-	at += strlen(key);
-	*ret = strtoul(at, &end, 10);
-	return end != at;
-}
-
 /* A folder with "dev" and, in "uevent", the name that devtmpfs gives the node. */
 static int take_node(struct device_nodes *nodes, int dir_fd)
 {
@@ -114,7 +102,7 @@ static int take_node(struct device_nodes *nodes, int dir_fd)
 	node.block = strcmp(subsystem, "block") == 0;
 	node.held = node.block && has_entries(dir_fd, "holders");
 	node.name = name;
-	return add(nodes, &node);
+	return device_nodes_add(nodes, &node);
 }
 
 /* "0000:41:00.0", another PCI function: the device's own folders have no such name. */
@@ -194,56 +182,31 @@ static int add_vfio_group(const struct host *host, struct device_nodes *nodes, i
 		return 0;
 	(void)snprintf(name, sizeof(name), "vfio/%s", group);
 	node.name = name;
-	return add(nodes, &node);
+	return device_nodes_add(nodes, &node);
 }
 
-/* NVIDIA's driver makes its nodes by itself; /proc tells which is whose. */
-static int add_nvidia(const struct host *host, struct device_nodes *nodes, const char *address)
+/* The groups of mediated devices that were made of the function. */
+static int add_mdev_groups(const struct host *host, struct device_nodes *nodes, int dir_fd)
 {
-	AUTO_FREE char *text = NULL;
-	struct device_node node = { .block = false };
-	char path[96], name[32];
-	unsigned long minor_number = 0;
+	int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO_CLOSEDIR DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *e;
+	int r = 0;
 
-	(void)snprintf(path, sizeof(path), "driver/nvidia/gpus/%.32s/information", address);
-	if (file_read_at(host->proc_fd, path, TEXT_CAP, &text, NULL, NULL) < 0)
+	if (dir == NULL) {
+		close_fd(&fd);
 		return 0;
-	if (!number_after(text, "Device Minor:", &minor_number))
-		return 0;
-	(void)snprintf(name, sizeof(name), "nvidia%lu", minor_number);
-	node.name = name;
-	node.rdev = makedev(NVIDIA_MAJOR, (unsigned int)minor_number);
-	return add(nodes, &node);
-}
-
-/* AMD compute: location_id is bus << 8 | device << 3 | function, domain stands beside it. */
-static bool is_node_of(const char *properties, const char *address)
-{
-	unsigned long location = 0, domain = 0;
-	char text[64];
-
-	if (!number_after(properties, "location_id ", &location))
-		return false;
-	(void)number_after(properties, "\ndomain ", &domain);
-	(void)snprintf(text, sizeof(text), "%04lx:%02lx:%02lx.%lx", domain, location >> 8 & 0xff,
-		       location >> 3 & 0x1f, location & 7);
-	return strcmp(text, address) == 0;
-}
-
-static void find_kfd(const struct host *host, struct device_nodes *nodes, const char *address)
-{
-	for (unsigned int i = 0; i < 512 && nodes->kfd == 0; i++) {
-		AUTO_FREE char *properties = NULL, *id = NULL;
-		char path[96];
-
-		(void)snprintf(path, sizeof(path), "class/kfd/kfd/topology/nodes/%u/properties", i);
-		if (file_read_at(host->sys_fd, path, TEXT_CAP, &properties, NULL, NULL) < 0)
-			return;
-		(void)snprintf(path, sizeof(path), "class/kfd/kfd/topology/nodes/%u/gpu_id", i);
-		if (is_node_of(properties, address) &&
-		    file_read_at(host->sys_fd, path, TEXT_CAP, &id, NULL, NULL) == 0)
-			nodes->kfd = strtoul(id, NULL, 10);
 	}
+	while (r == 0 && (e = readdir(dir)) != NULL) {
+		AUTO_CLOSE int device = -1;
+
+		if (!mdev_uuid_is_valid(e->d_name))
+			continue;
+		nodes->n_mdevs++;
+		device = openat(dir_fd, e->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		r = device < 0 ? 0 : add_vfio_group(host, nodes, device);
+	}
+	return r;
 }
 
 int device_nodes_find(const struct host *host, const char *address, struct device_nodes *ret,
@@ -261,8 +224,11 @@ int device_nodes_find(const struct host *host, const char *address, struct devic
 	if (r == 0)
 		r = add_vfio_group(host, ret, fd);
 	if (r == 0)
-		r = add_nvidia(host, ret, address);
-	find_kfd(host, ret, address);
+		r = add_mdev_groups(host, ret, fd);
+	if (r == 0)
+		r = nvidia_nodes_find(host, address, ret);
+	if (r == 0)
+		r = kfd_nodes_find(host, address, ret);
 	if (r < 0 || strv_error(&ret->interfaces) < 0)
 		return error_set(err, ENOMEM, "out of memory");
 	return 0;

@@ -18,8 +18,12 @@
 #include "base/file.h"
 #include "host/device_nodes.h"
 #include "host/host.h"
+#include "host/owners.h"
 
 #define TEXT_CAP ((size_t)16 << 20)
+
+/* Of nvidia-nvswitchctl, which stands for no switch. */
+#define CONTROL_MINOR 255
 
 /**
  * struct search - One look through /proc
@@ -72,12 +76,21 @@ __attribute__((format(printf, 2, 3))) static int add(struct search *s, const cha
 
 /* ---- processes ---- */
 
+static bool is_named(const struct device_node *node, const char *name)
+{
+	size_t len = strlen(node->name);
+
+	if (!node->any)
+		return strcmp(node->name, name) == 0;
+	return strncmp(node->name, name, len) == 0 && name[len] >= '0' && name[len] <= '9';
+}
+
 static const struct device_node *node_by_path(const struct search *s, const char *path)
 {
 	if (strncmp(path, "/dev/", 5) != 0)
 		return NULL;
 	for (size_t i = 0; i < s->nodes->n; i++) {
-		if (strcmp(s->nodes->v[i].name, path + 5) == 0)
+		if (is_named(&s->nodes->v[i], path + 5))
 			return &s->nodes->v[i];
 	}
 	return NULL;
@@ -86,8 +99,14 @@ static const struct device_node *node_by_path(const struct search *s, const char
 static const struct device_node *node_by_rdev(const struct search *s, dev_t rdev, bool block)
 {
 	for (size_t i = 0; i < s->nodes->n; i++) {
-		if (s->nodes->v[i].rdev == rdev && s->nodes->v[i].block == block)
-			return &s->nodes->v[i];
+		const struct device_node *node = &s->nodes->v[i];
+		bool same = node->any
+				    ? major(node->rdev) != 0 && major(node->rdev) == major(rdev) &&
+					      minor(rdev) < CONTROL_MINOR
+				    : node->rdev == rdev;
+
+		if (same && node->block == block)
+			return node;
 	}
 	return NULL;
 }
@@ -98,7 +117,16 @@ static bool is_register(const struct search *s, const char *path)
 	const char *at = strncmp(path, "/sys/", 5) == 0 ? strstr(path, s->registers) : NULL;
 	const char *file = at == NULL ? "" : at + strlen(s->registers);
 
-	return strncmp(file, "resource", 8) == 0 || strncmp(file, "rom", 3) == 0;
+	return strncmp(file, "resource", 8) == 0 || strncmp(file, "rom", 3) == 0 ||
+	       strcmp(file, "config") == 0;
+}
+
+/* Of several that would do the one that is meant stands in @path, if it is a name in /dev. */
+static int add_node(struct search *s, const struct device_node *node, const char *path)
+{
+	if (node->any && strncmp(path, "/dev/", 5) == 0)
+		return add(s, "%s", path);
+	return add(s, "/dev/%s", node->name);
 }
 
 /* A node may be open under any name, in any mount namespace: its number tells. */
@@ -120,7 +148,7 @@ static int check_descriptor(struct search *s, int fds, const char *name)
 				    S_ISBLK(st.stx_mode));
 	if (node == NULL)
 		node = node_by_path(s, path);
-	return node == NULL ? 0 : add(s, "/dev/%s", node->name);
+	return node == NULL ? 0 : add_node(s, node, path);
 }
 
 static int check_descriptors(struct search *s)
@@ -156,23 +184,71 @@ static int check_maps(struct search *s)
 		const struct device_node *node = path == NULL ? NULL : node_by_path(s, path);
 
 		if (node != NULL)
-			r = add(s, "/dev/%s", node->name);
+			r = add_node(s, node, path);
 		else if (path != NULL && is_register(s, path))
 			r = add(s, "%s", path);
 	}
 	return r;
 }
 
-/* All AMD GPUs share /dev/kfd; the driver tells which of them a process has memory on. */
+static unsigned long read_number(const struct search *s, const char *path)
+{
+	AUTO_FREE char *text = NULL;
+
+	return file_read_at(s->host->sys_fd, path, 64, &text, NULL, NULL) < 0
+		       ? 0
+		       : strtoul(text, NULL, 10);
+}
+
+static bool is_kfd_id(const struct search *s, unsigned long id)
+{
+	for (size_t i = 0; i < s->nodes->n_kfd; i++) {
+		if (s->nodes->kfd[i] == id)
+			return true;
+	}
+	return false;
+}
+
+/* Whether one of the process's queues is the GPU's. */
+static bool has_queue(const struct search *s)
+{
+	char path[400];
+	AUTO_CLOSEDIR DIR *dir = NULL;
+	const struct dirent *e;
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "class/kfd/kfd/proc/%d/queues", (int)s->pid);
+	fd = openat(s->host->sys_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	dir = fd < 0 ? NULL : fdopendir(fd);
+	if (dir == NULL) {
+		close_fd(&fd);
+		return false;
+	}
+	while ((e = readdir(dir)) != NULL) {
+		(void)snprintf(path, sizeof(path), "class/kfd/kfd/proc/%d/queues/%.255s/gpuid",
+			       (int)s->pid, e->d_name);
+		if (e->d_name[0] != '.' && is_kfd_id(s, read_number(s, path)))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * All AMD GPUs share /dev/kfd, and the driver has a file vram_ID for each of them and each process
+ * that opened it. A GPU's memory or a queue of it makes a user; who has its render node is seen as
+ * any other that has a node.
+ */
 static int check_kfd(struct search *s)
 {
 	char path[96];
 
-	(void)snprintf(path, sizeof(path), "class/kfd/kfd/proc/%d/vram_%lu", (int)s->pid,
-		       s->nodes->kfd);
-	if (s->nodes->kfd == 0 || faccessat(s->host->sys_fd, path, F_OK, 0) < 0)
-		return 0;
-	return add(s, "/dev/kfd");
+	for (size_t i = 0; i < s->nodes->n_kfd; i++) {
+		(void)snprintf(path, sizeof(path), "class/kfd/kfd/proc/%d/vram_%lu", (int)s->pid,
+			       s->nodes->kfd[i]);
+		if (read_number(s, path) > 0)
+			return add(s, "/dev/kfd");
+	}
+	return s->nodes->n_kfd > 0 && has_queue(s) ? add(s, "/dev/kfd") : 0;
 }
 
 static int check_process(struct search *s, int proc_dir, const char *name)
@@ -295,6 +371,17 @@ static int check_kernel(struct search *s)
 	return r;
 }
 
+/* VMs of other programs: they may have reserved it, and not started yet. */
+static int check_owners(struct search *s, const char *address)
+{
+	AUTO_OWNERS struct owners owners = OWNERS_INIT;
+	int r = owners_find(s->host, address, &owners, NULL);
+
+	for (size_t i = 0; i < owners.live.n && r == 0; i++)
+		r = add(s, "%s", owners.live.v[i]);
+	return r;
+}
+
 int device_users_find(const struct host *host, const char *address, struct device_users *ret,
 		      struct error *err)
 {
@@ -306,7 +393,7 @@ int device_users_find(const struct host *host, const char *address, struct devic
 		return r;
 	(void)snprintf(s.registers, sizeof(s.registers), "%.32s/", address);
 	r = check_processes(&s, err);
-	if (r == 0 && check_kernel(&s) < 0)
+	if (r == 0 && (check_kernel(&s) < 0 || check_owners(&s, address) < 0))
 		r = error_set(err, ENOMEM, "out of memory");
 	return r;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Who uses a PCI function: processes that have one of its nodes or its registers open or mapped,
- * and uses without a process (mounts, swap, a network interface that is up, compute queues).
+ * and uses without a process (mounts, swap, a network interface that is up, a VM of another
+ * program that has or has reserved it: owners.h).
  *
  * Only what this process may see: as root in the first pid namespace that is everything. A user
  * found is a fact; none found is as good as the moment: look again right before taking the function

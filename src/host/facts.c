@@ -237,6 +237,30 @@ static size_t read_pools(int dir_fd, const char *path, struct host_pool *pools)
 	return n;
 }
 
+static uint64_t node_bytes(const char *text, unsigned int id, const char *what)
+{
+	char key[64];
+
+	(void)snprintf(key, sizeof(key), "Node %u %s", id, what);
+	return meminfo_bytes(text, key);
+}
+
+/* There is no MemAvailable of a node: what is free, file pages and slabs that can be reclaimed. */
+static void read_node_memory(int nodes_fd, const char *name, struct host_node *node)
+{
+	static const char *const parts[] = { "MemFree", "Active(file)", "Inactive(file)",
+					     "SReclaimable" };
+	AUTO_FREE char *text = NULL;
+	char path[320];
+
+	(void)snprintf(path, sizeof(path), "%s/meminfo", name);
+	if (file_read_at(nodes_fd, path, TEXT_CAP, &text, NULL, NULL) < 0)
+		return;
+	node->mem_total = node_bytes(text, node->id, "MemTotal");
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
+		node->mem_available += node_bytes(text, node->id, parts[i]);
+}
+
 static int add_node(struct host_facts *f, int nodes_fd, unsigned int id, const char *name)
 {
 	struct host_node *bigger = realloc(f->nodes, (f->n_nodes + 1) * sizeof(*bigger));
@@ -253,6 +277,7 @@ static int add_node(struct host_facts *f, int nodes_fd, unsigned int id, const c
 	*node = (struct host_node){ .id = id };
 	(void)snprintf(path, sizeof(path), "%s/cpulist", name);
 	(void)read_mask(nodes_fd, path, &node->cpus);
+	read_node_memory(nodes_fd, name, node);
 	(void)snprintf(path, sizeof(path), "%s/hugepages", name);
 	node->n_pools = read_pools(nodes_fd, path, node->pools);
 	f->n_nodes++;
@@ -427,13 +452,33 @@ void host_facts_find_tools(struct host_facts *facts, const char *qemu_binary)
 	t->newuidmap = process_find_program("newuidmap", NULL);
 }
 
-const struct host_pool *host_facts_pool(const struct host_facts *facts, uint64_t page_size)
+const struct host_node *host_facts_node(const struct host_facts *facts, unsigned int id)
 {
-	for (size_t i = 0; i < facts->n_pools; i++) {
-		if (facts->pools[i].page_size == page_size)
-			return &facts->pools[i];
+	for (size_t i = 0; i < facts->n_nodes; i++) {
+		if (facts->nodes[i].id == id)
+			return &facts->nodes[i];
 	}
 	return NULL;
+}
+
+static const struct host_pool *find_pool(const struct host_pool *pools, size_t n,
+					 uint64_t page_size)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (pools[i].page_size == page_size)
+			return &pools[i];
+	}
+	return NULL;
+}
+
+const struct host_pool *host_facts_pool(const struct host_facts *facts, uint64_t page_size)
+{
+	return find_pool(facts->pools, facts->n_pools, page_size);
+}
+
+const struct host_pool *host_node_pool(const struct host_node *node, uint64_t page_size)
+{
+	return find_pool(node->pools, node->n_pools, page_size);
 }
 
 void host_facts_done(struct host_facts *facts)

@@ -33,10 +33,16 @@ struct host_pool {
 	uint64_t total, free, reserved;
 };
 
-/** struct host_node - A NUMA node */
+/**
+ * struct host_node - A NUMA node; sizes in bytes
+ * @mem_available: free, or the kernel's caches that it can free
+ * @mem_promised:  what VMs bound to this node may take; 0 unless the caller sets it
+ */
 struct host_node {
 	unsigned int id;
 	struct cpu_mask cpus;
+	uint64_t mem_total, mem_available;
+	uint64_t mem_promised;
 	struct host_pool pools[HOST_POOLS_MAX];
 	size_t n_pools;
 };
@@ -128,8 +134,14 @@ int host_facts_read(const struct host *host, struct host_facts *facts, struct er
  */
 void host_facts_find_tools(struct host_facts *facts, const char *qemu_binary);
 
+/** host_facts_node() - The NUMA node of that number; NULL: there is none. */
+const struct host_node *host_facts_node(const struct host_facts *facts, unsigned int id);
+
 /** host_facts_pool() - The pool of a page size, of @facts->pools; NULL: no such pages here. */
 const struct host_pool *host_facts_pool(const struct host_facts *facts, uint64_t page_size);
+
+/** host_node_pool() - The pool of a page size, of one node; NULL: it has no such pages. */
+const struct host_pool *host_node_pool(const struct host_node *node, uint64_t page_size);
 
 /** host_facts_done() - Free; accepts a zeroed struct. */
 void host_facts_done(struct host_facts *facts);

@@ -134,6 +134,9 @@ int host_open(struct host *host, const char *prefix, struct error *err)
 		r = open_root(prefix, "/sys", &h.sys_fd, err);
 	if (r == 0)
 		r = open_root(prefix, "/dev", &h.dev_fd, err);
+	/* other programs' folders: only looked into, so it is no matter if there are none */
+	(void)open_root(prefix, "/run", &h.system_run_fd, NULL);
+	(void)open_root(prefix, "/etc", &h.etc_fd, NULL);
 	if (r == 0)
 		r = read_boot_id(&h, err);
 	if (r == 0)
@@ -155,6 +158,8 @@ void host_done(struct host *host)
 	close_fd(&host->dev_fd);
 	close_fd(&host->run_fd);
 	close_fd(&host->data_fd);
+	close_fd(&host->system_run_fd);
+	close_fd(&host->etc_fd);
 	free(host->run_dir);
 	free(host->data_dir);
 	free(host->images_dir);

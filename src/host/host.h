@@ -28,6 +28,8 @@ struct error;
  * @proc_fd, @sys_fd, @dev_fd: directory handles of /proc, /sys, /dev
  * @run_fd:  directory handle of @run_dir
  * @data_fd: directory handle of @data_dir
+ * @system_run_fd: handle of /run, where other programs' state is; -1: there is none
+ * @etc_fd:  handle of /etc; -1: there is none
  * @boot_id: this boot's id, 36 characters
  */
 struct host {
@@ -36,6 +38,8 @@ struct host {
 	int dev_fd;
 	int run_fd;
 	int data_fd;
+	int system_run_fd;
+	int etc_fd;
 	const struct sysfs_kernel *kernel;
 	char *run_dir;
 	char *data_dir;
@@ -47,7 +51,8 @@ struct host {
 
 #define HOST_INIT                                                                                  \
 	{                                                                                          \
-		.proc_fd = -1, .sys_fd = -1, .dev_fd = -1, .run_fd = -1, .data_fd = -1             \
+		.proc_fd = -1, .sys_fd = -1, .dev_fd = -1, .run_fd = -1, .data_fd = -1,            \
+		.system_run_fd = -1, .etc_fd = -1                                                  \
 	}
 
 /**

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "host/lease.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -32,18 +33,36 @@ static int open_lease(const struct host *host, const char *name, int flags, stru
 	return fd < 0 ? error_errno(err, "open %s/%s", host->run_dir, path) : fd;
 }
 
-static void read_holder(int fd, struct lease_holder *ret)
+/* What tells the run of a VM from a later one of the same name; 0: it has no run folder. */
+static uint64_t run_of(const struct host *host, const char *vm)
+{
+	char path[80];
+	struct stat st;
+
+	(void)snprintf(path, sizeof(path), "vms/%.64s", vm);
+	if (vm[0] == '\0' || vm[0] == '.' || strchr(vm, '/') != NULL ||
+	    fstatat(host->run_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	return st.st_ino;
+}
+
+static void read_holder(const struct host *host, int fd, struct lease_holder *ret)
 {
 	char text[RECORD_CAP];
 	AUTO_JSON struct json_object *o = NULL;
 	ssize_t n = pread(fd, text, sizeof(text), 0);
+	uint64_t run;
 
 	*ret = (struct lease_holder){ .pid = 0 };
 	if (n <= 0 || json_parse(text, (size_t)n, &o, NULL) < 0)
 		return;
+	run = json_u64_or(o, "run", 0);
 	(void)snprintf(ret->vm, sizeof(ret->vm), "%s", json_str_or(o, "vm", ""));
 	ret->pid = (int)json_u64_or(o, "pid", 0);
 	ret->since = json_u64_or(o, "since", 0);
+	/* if nobody holds the lock */
+	ret->is_dead = run != 0 && strcmp(json_str_or(o, "boot", ""), host->boot_id) == 0 &&
+		       run == run_of(host, ret->vm);
 }
 
 static int write_holder(int fd, const struct host *host, const char *vm, struct error *err)
@@ -55,6 +74,7 @@ static int write_holder(int fd, const struct host *host, const char *vm, struct 
 	json_add_str(o, "vm", vm);
 	json_add_u64(o, "pid", (uint64_t)getpid());
 	json_add_u64(o, "since", (uint64_t)time(NULL));
+	json_add_u64(o, "run", run_of(host, vm));
 	json_add_str(o, "boot", host->boot_id);
 	text = json_compact(o);
 	len = strlen(text);
@@ -75,11 +95,19 @@ static int take_one(const struct host *host, const char *name, const char *vm, s
 	if (fcntl(fd, F_OFD_SETLK, &lock) < 0) {
 		if (errno != EAGAIN && errno != EACCES)
 			return error_errno(err, "lock the lease of %s", name);
-		read_holder(fd, &holder);
+		read_holder(host, fd, &holder);
 		return error_set(err, EBUSY, "%s is in use by VM %s%s", name,
 				 holder.vm[0] != '\0' ? holder.vm : "(starting)",
 				 strcmp(holder.vm, vm) == 0 ? " already" : "");
 	}
+	read_holder(host, fd, &holder);
+	if (holder.is_dead && strcmp(holder.vm, vm) != 0)
+		return error_hint(err,
+				  error_set(err, EBUSY,
+					    "%s has not been given back yet by VM %s, whose run "
+					    "died",
+					    name, holder.vm),
+				  "bmvm recover");
 	r = write_holder(fd, host, vm, err);
 	return r < 0 ? r : TAKE_FD(fd);
 }
@@ -101,8 +129,9 @@ static int take_sorted(const struct host *host, const struct strv *names, const 
 		if (fd < 0)
 			return fd;
 		ret->fds[ret->n++] = fd;
+		strv_add(&ret->names, names->v[i]);
 	}
-	return 0;
+	return strv_error(&ret->names) < 0 ? error_set(err, ENOMEM, "out of memory") : 0;
 }
 
 int leases_take(const struct host *host, const struct strv *names, const char *vm,
@@ -118,9 +147,82 @@ int leases_take(const struct host *host, const struct strv *names, const char *v
 	if (sorted.n > 0)
 		qsort(sorted.v, sorted.n, sizeof(*sorted.v), by_name);
 	r = take_sorted(host, &sorted, vm, ret, err);
+	if (r < 0) {
+		leases_clear(ret);
+		leases_done(ret);
+	}
+	return r;
+}
+
+bool leases_contain(const struct leases *leases, const char *name)
+{
+	return strv_contains(&leases->names, name);
+}
+
+/* Return: descriptor that holds it; -ENOENT it is not that VM's; -errno. */
+static int inherit_one(const struct host *host, const char *name, const char *vm, struct error *err)
+{
+	AUTO_CLOSE int fd = open_lease(host, name, O_RDWR, err);
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	struct lease_holder holder;
+
+	if (fd < 0)
+		return fd;
+	if (fcntl(fd, F_OFD_SETLK, &lock) < 0)
+		return errno == EAGAIN || errno == EACCES ? -ENOENT
+							  : error_errno(err, "lock %s", name);
+	read_holder(host, fd, &holder);
+	return holder.is_dead && strcmp(holder.vm, vm) == 0 ? TAKE_FD(fd) : -ENOENT;
+}
+
+static int inherit_all(const struct host *host, DIR *dir, const char *vm, struct leases *ret,
+		       struct error *err)
+{
+	const struct dirent *e;
+
+	while ((e = readdir(dir)) != NULL) {
+		int fd = e->d_name[0] == '.' ? -ENOENT : inherit_one(host, e->d_name, vm, err);
+		int *fds;
+
+		if (fd == -ENOENT)
+			continue;
+		if (fd < 0)
+			return fd;
+		fds = reallocarray(ret->fds, ret->n + 1, sizeof(*fds));
+		if (fds == NULL) {
+			close_fd(&fd);
+			return error_set(err, ENOMEM, "out of memory");
+		}
+		ret->fds = fds;
+		fds[ret->n++] = fd;
+		strv_add(&ret->names, e->d_name);
+	}
+	return strv_error(&ret->names) < 0 ? error_set(err, ENOMEM, "out of memory") : 0;
+}
+
+int leases_inherit(const struct host *host, const char *vm, struct leases *ret, struct error *err)
+{
+	int fd = openat(host->run_fd, FOLDER, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	AUTO_CLOSEDIR DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	int r;
+
+	if (dir == NULL) {
+		r = errno == ENOENT ? 0 : error_errno(err, "read the folder " FOLDER);
+		close_fd(&fd);
+		return r;
+	}
+	r = inherit_all(host, dir, vm, ret, err);
 	if (r < 0)
 		leases_done(ret);
 	return r;
+}
+
+void leases_clear(struct leases *leases)
+{
+	for (size_t i = 0; i < leases->n; i++) {
+		if (ftruncate(leases->fds[i], 0) < 0)
+			continue; /* then it is the end of the run folder that tells */
+	}
 }
 
 int lease_lock(const struct host *host, const char *name, uint64_t deadline_ns, struct error *err)
@@ -152,9 +254,10 @@ int leases_add(struct leases *leases, struct leases *more, struct error *err)
 	leases->fds = fds;
 	for (size_t i = 0; i < more->n; i++)
 		leases->fds[leases->n++] = TAKE_FD(more->fds[i]);
+	strv_add_all(&leases->names, more->names.v);
 	more->n = 0;
 	leases_done(more);
-	return 0;
+	return strv_error(&leases->names) < 0 ? error_set(err, ENOMEM, "out of memory") : 0;
 }
 
 void leases_done(struct leases *leases)
@@ -162,6 +265,7 @@ void leases_done(struct leases *leases)
 	for (size_t i = 0; i < leases->n; i++)
 		close_fd(&leases->fds[i]);
 	free(leases->fds);
+	strv_done(&leases->names);
 	*leases = (struct leases)LEASES_INIT;
 }
 
@@ -182,8 +286,9 @@ int lease_holder(const struct host *host, const char *name, struct lease_holder 
 	}
 	if (fcntl(fd, F_OFD_GETLK, &lock) < 0)
 		return error_errno(err, "ask for the lease of %s", name);
+	read_holder(host, fd, ret);
 	if (lock.l_type == F_UNLCK)
-		return 0;
-	read_holder(fd, ret);
+		return ret->is_dead ? 1 : 0;
+	ret->is_dead = false;
 	return 1;
 }

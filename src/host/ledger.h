@@ -20,6 +20,8 @@ struct error;
 
 /* Guest memory promised to VMs, bytes; "original" is unused. */
 #define LEDGER_MEMORY "memory"
+/* The same of VMs bound to a NUMA node, whose number follows. */
+#define LEDGER_NODE "node:"
 /* A host CPU that a VM's vCPU is pinned to; the CPU's number follows. "original" is unused. */
 #define LEDGER_CPU "cpu:"
 /* VFs that were made on a PF, whose address follows; "original" is what undoing it needs. */

@@ -95,6 +95,32 @@ int quarantine_list(const struct host *host, struct strv *ret, struct error *err
 	return 0;
 }
 
+/* A parent of mediated devices that is no PCI function: what it offers can be read. */
+static _Noreturn void answer_parent(const struct host *host, const char *name)
+{
+	char path[PATH_SIZE];
+	AUTO_CLOSEDIR DIR *dir = NULL;
+	const struct dirent *e;
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "class/mdev_bus/%.64s/mdev_supported_types", name);
+	fd = openat(host->sys_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	dir = fd < 0 ? NULL : fdopendir(fd);
+	if (dir == NULL)
+		_exit(1);
+	while ((e = readdir(dir)) != NULL) {
+		AUTO_FREE char *text = NULL;
+		char file[300];
+
+		if (e->d_name[0] == '.')
+			continue;
+		(void)snprintf(file, sizeof(file), "%.255s/available_instances", e->d_name);
+		if (file_read_at(dirfd(dir), file, 64, &text, NULL, NULL) < 0)
+			_exit(1);
+	}
+	_exit(0);
+}
+
 /* Runs in a child: a read of a device that hangs may never come back. */
 static _Noreturn void answer(const struct host *host, const char *address)
 {
@@ -122,7 +148,7 @@ static _Noreturn void answer(const struct host *host, const char *address)
 
 static int child_answers(const struct host *host, const char *address, struct error *err)
 {
-	static const char *const why[] = { NULL, "its configuration space cannot be read",
+	static const char *const why[] = { NULL, "it cannot be read",
 					   "its configuration space reads all ones" };
 	uint64_t end_ns = deadline_in_s(RETEST_SECONDS);
 	pid_t pid = fork();
@@ -131,6 +157,8 @@ static int child_answers(const struct host *host, const char *address, struct er
 
 	if (pid < 0)
 		return error_errno(err, "fork");
+	if (pid == 0 && strchr(address, ':') == NULL)
+		answer_parent(host, address);
 	if (pid == 0)
 		answer(host, address);
 	while ((got = waitpid(pid, &status, WNOHANG)) == 0 && deadline_poll_ms(end_ns) != 0)
@@ -145,6 +173,18 @@ static int child_answers(const struct host *host, const char *address, struct er
 			 WIFEXITED(status) && WEXITSTATUS(status) == 2 ? why[2] : why[1]);
 }
 
+int quarantine_drop(const struct host *host, const char *address, struct error *err)
+{
+	char path[PATH_SIZE];
+	int r = path_of(address, path, err);
+
+	if (r < 0)
+		return r;
+	return unlinkat(host->run_fd, path, 0) < 0 && errno != ENOENT
+		       ? error_errno(err, "lift the quarantine of %s", address)
+		       : 0;
+}
+
 int quarantine_retest(const struct host *host, const char *address, struct error *err)
 {
 	struct quarantine entry;
@@ -154,9 +194,5 @@ int quarantine_retest(const struct host *host, const char *address, struct error
 	if (r < 0 || quarantine_get(host, address, &entry) == 0)
 		return r;
 	r = child_answers(host, address, err);
-	if (r < 0)
-		return r;
-	if (unlinkat(host->run_fd, path, 0) < 0 && errno != ENOENT)
-		return error_errno(err, "lift the quarantine of %s", address);
-	return 0;
+	return r < 0 ? r : quarantine_drop(host, address, err);
 }

@@ -40,12 +40,16 @@ int quarantine_get(const struct host *host, const char *address, struct quaranti
 /** quarantine_list() - Addresses of all entries, sorted, added to @ret. Return: 0 or -ENOMEM. */
 int quarantine_list(const struct host *host, struct strv *ret, struct error *err);
 
+/** quarantine_drop() - Remove an entry untested. Return: 0, also when there was none; -errno. */
+int quarantine_drop(const struct host *host, const char *address, struct error *err);
+
 /**
  * quarantine_retest() - Lift an entry if the device answers again
  *
  * It does when its configuration space can be read and is not all ones, and its driver link too
- * (both reads are made by a child, as they may hang with the device). Return: 0 lifted, or there
- * was none; -EBUSY it does not answer; errno.
+ * (both reads are made by a child, as they may hang with the device). A parent of mediated devices
+ * that is no PCI function has to tell what it offers. Return: 0 lifted, or there was none; -EBUSY
+ * it does not answer; errno.
  */
 int quarantine_retest(const struct host *host, const char *address, struct error *err);
 

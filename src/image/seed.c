@@ -290,7 +290,8 @@ static struct json_object *new_meta_data(const struct seed *seed)
 	return o;
 }
 
-static struct json_object *new_nic(const char *key, const char *value)
+/* @optional: no boot waits for it. */
+static struct json_object *new_nic(const char *key, const char *value, bool optional)
 {
 	struct json_object *nic = json_new_object();
 	struct json_object *match = json_new_object();
@@ -298,6 +299,8 @@ static struct json_object *new_nic(const char *key, const char *value)
 	json_add_str(match, key, value);
 	json_add(nic, "match", match);
 	json_add_bool(nic, "dhcp4", true);
+	if (optional)
+		json_add_bool(nic, "optional", true);
 	return nic;
 }
 
@@ -310,10 +313,10 @@ static struct json_object *new_network_config(const struct seed *seed)
 		char name[32];
 
 		(void)snprintf(name, sizeof(name), "bmvm%zu", i);
-		json_add(nics, name, new_nic("macaddress", seed->macs[i]));
+		json_add(nics, name, new_nic("macaddress", seed->macs[i], i > 0));
 	}
 	if (seed->n_macs == 0)
-		json_add(nics, "bmvm", new_nic("driver", "virtio_net"));
+		json_add(nics, "bmvm", new_nic("driver", "virtio_net", false));
 	json_add_i64(o, "version", 2);
 	json_add(o, "ethernets", nics);
 	return o;

@@ -30,8 +30,9 @@ struct error;
  * @authorized_key:   public key, "TYPE BASE64 [COMMENT]"; the comment is not passed on. NULL: none
  * @host_key_private: the guest's ed25519 SSH host key, OpenSSH format
  * @host_key_public:  its public half, "ssh-ed25519 BASE64 [COMMENT]"
- * @macs:             NICs that shall use DHCP, "52:54:00:..."; none: every virtio NIC, which only
- *                    guests with netplan or systemd-networkd understand
+ * @macs:             NICs that shall use DHCP, "52:54:00:..."; the boot may wait for the first,
+ * which is SSH's, and not for the others, where nobody may answer. None: every virtio NIC, which
+ * only guests with netplan or systemd-networkd understand
  * @n_macs:           how many
  * @bmvm_only:        leave the NoCloud files out: an image that reads bmvm-seed/ needs none, and
  *                    starts cloud-init, which is slow, only when they are there

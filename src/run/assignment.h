@@ -46,6 +46,7 @@ struct assigned {
  * @leases:  held until assignment_done()
  * @before:  the snapshot that everything is compared with
  * @scope:   functions it is about, owned; @parents the same for mediated devices
+ * @given_back: all of it has been undone, so nothing is left of the leases
  * @joined:  VFs of another VM's making are used
  * @shared:  PFs whose VFs other VMs may use too: judged by the ledger, not by the snapshot
  */
@@ -59,6 +60,7 @@ struct assignment {
 	size_t n_scope;
 	struct strv parents;
 	struct strv shared;
+	bool given_back;
 	bool joined;
 };
 

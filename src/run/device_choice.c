@@ -12,6 +12,7 @@
 #include "host/host.h"
 #include "run/device_choice_private.h"
 #include "sysfs/error.h"
+#include "sysfs/mdev.h"
 
 #define LIST_TEXT_SIZE 600
 
@@ -206,6 +207,27 @@ static int refuse_unknown(const struct chooser *c, const char *address, struct e
 	return error_hint(err, r, "GPUs of this host: %s", n > 0 ? list : "none");
 }
 
+static int refuse_parent(const struct chooser *c, const char *name, struct error *err)
+{
+	struct sysfs sys = device_sysfs(c->host);
+	AUTO_SYSFS_NAMES struct sysfs_names names = { 0 };
+	struct suggest near = SUGGEST_INIT(name);
+	char list[LIST_TEXT_SIZE] = "", nearest[SUGGEST_TEXT_SIZE];
+	size_t len = 0;
+	int r;
+
+	(void)mdev_parents(&sys, &names, NULL);
+	for (size_t i = 0; i < names.n && len < sizeof(list); i++) {
+		suggest_try(&near, names.v[i]);
+		len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%s", i > 0 ? ", " : "",
+					names.v[i]);
+	}
+	r = error_set(err, ENODEV, "there is no PCI function or parent of mediated devices %s%s",
+		      name, suggest_text(&near, nearest));
+	return error_hint(err, r, "parents of mediated devices here: %s",
+			  names.n > 0 ? list : "none");
+}
+
 uint16_t device_vendor_id(const char *name)
 {
 	if (name == NULL)
@@ -241,17 +263,19 @@ static int take_named(struct chooser *c, const char *address, const char *key, s
 	struct device d = { .n_offers = 0 };
 	struct device_choice part = DEVICE_CHOICE_INIT;
 	struct pci_address a;
-	int r = pci_address_parse(address, &a, NULL);
+	bool is_parent = c->wish.mode == GPU_MODE_VGPU && pci_address_parse(address, &a, NULL) < 0;
+	int r = is_parent ? 0 : pci_address_parse(address, &a, NULL);
 
 	if (r < 0)
 		return error_set(err, EINVAL, "\"%.64s\" is no PCI address", address);
-	r = device_read(c->host, NULL, &a, &d, err);
+	r = is_parent ? device_read_parent(c->host, address, &d, err)
+		      : device_read(c->host, NULL, &a, &d, err);
 	if (r == -ENODEV)
-		r = refuse_unknown(c, d.address, err);
+		r = is_parent ? refuse_parent(c, address, err) : refuse_unknown(c, d.address, err);
 	else if (r == -ETIMEDOUT)
 		r = error_set(err, EBUSY, "%s is stuck in a change the kernel does not finish",
 			      d.address);
-	else if (r == 0 && c->wish.gpu)
+	else if (r == 0 && c->wish.gpu && !is_parent)
 		r = check_is_gpu(c, &d, err);
 	if (r == 0)
 		r = device_request_mode(c, &d, key, &part, err);

@@ -34,7 +34,7 @@ enum device_way {
 /**
  * struct device_request - One thing to take
  * @address:   DEVICE_WHOLE: the function; DEVICE_VFS, DEVICE_VENDOR_VGPU: the PF; DEVICE_MDEV: the
- *             parent, a PCI address
+ *             parent, a PCI address or a name in class/mdev_bus
  * @members:   DEVICE_WHOLE: addresses of all endpoints to bind, @address among them, sorted.
  *             DEVICE_VFS, DEVICE_VENDOR_VGPU: the @count VFs to use, by index; none for VFs that
  *             are still to be made. DEVICE_MDEV: none

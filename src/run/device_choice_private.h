@@ -127,7 +127,7 @@ bool device_needs_force(const struct pci_function *f);
 /** device_has_mdevs() - Whether mediated devices have been made of it. */
 bool device_has_mdevs(const struct chooser *c, const struct device *d);
 
-/** device_check_answers() - Whether it answers. Return: 0; -ENOTSUP. */
+/** device_check_answers() - Whether it answers. Return: 0; -ENOTSUP; -EBUSY it is stuck. */
 int device_check_answers(const struct device *d, struct error *err);
 
 /** device_check_iommu() - Whether the IOMMU can give it to a guest. Return: 0; -ENOTSUP. */

@@ -85,11 +85,18 @@ static int judge_all(const struct chooser *c, const struct device_list *gpus,
 		struct candidate *k = &ret->v[ret->n];
 
 		if ((vendor != 0 && d->f.vendor != vendor) ||
+		    (d->is_parent && c->cfg->gpu.mode != GPU_MODE_VGPU) ||
 		    device_is_taken(c->choice, d->address))
 			continue;
 		*k = (struct candidate){ .d = d, .part = DEVICE_CHOICE_INIT };
 		ret->n++;
 		r = judge(c, k, err);
+		if (d->is_parent && k->r == -ENOTSUP) {
+			/* it is no GPU, so nobody needs to know why it would not do */
+			device_choice_done(&k->part);
+			ret->n--;
+			continue;
+		}
 		ret->n_free += k->r == 0;
 		ret->n_busy += k->r == -EBUSY;
 	}
@@ -180,6 +187,8 @@ static int check_vendors(const struct candidates *all, struct error *err)
 		uint16_t vendor = all->v[i].d->f.vendor;
 
 		if (all->v[i].r != 0)
+			continue;
+		if (all->v[i].d->is_parent)
 			continue;
 		if (first != 0 && vendor != first)
 			return error_hint(

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/json.h"
@@ -23,6 +24,32 @@ int device_read_address(struct json_object *record, struct pci_address *ret, str
 	return 0;
 }
 
+static struct json_object *settings_json(const struct settings *s)
+{
+	struct json_object *o = json_new_object();
+
+	for (size_t i = 0; i < SETTINGS_N; i++) {
+		if (s->v[i].is_there)
+			json_add_str(o, settings_name(i), s->v[i].text);
+	}
+	return o;
+}
+
+static void read_settings(struct json_object *record, struct settings *ret)
+{
+	struct json_object *o = NULL;
+
+	if (!json_object_object_get_ex(record, "settings", &o))
+		return; /* nothing is restored */
+	for (size_t i = 0; i < SETTINGS_N; i++) {
+		const char *text = json_str_or(o, settings_name(i), NULL);
+
+		ret->v[i].is_there = text != NULL && strlen(text) < sizeof(ret->v[i].text);
+		if (ret->v[i].is_there)
+			(void)snprintf(ret->v[i].text, sizeof(ret->v[i].text), "%s", text);
+	}
+}
+
 struct json_object *device_record_binding(const struct driver_binding *b)
 {
 	struct json_object *o = json_new_object();
@@ -33,6 +60,7 @@ struct json_object *device_record_binding(const struct driver_binding *b)
 	json_add_str(o, "driver", b->driver);
 	json_add_str(o, "old_driver", b->old_driver);
 	json_add_str(o, "old_override", b->old_override);
+	json_add(o, "settings", settings_json(&b->settings));
 	return o;
 }
 
@@ -48,6 +76,7 @@ int device_read_binding(struct json_object *record, struct driver_binding *ret, 
 		       json_str_or(record, "old_driver", ""));
 	(void)snprintf(ret->old_override, sizeof(ret->old_override), "%s",
 		       json_str_or(record, "old_override", ""));
+	read_settings(record, &ret->settings);
 	return r;
 }
 

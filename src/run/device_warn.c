@@ -2,6 +2,7 @@
 /* What speaks against a choice of devices, though it is made. */
 #include "config/config.h"
 #include "host/host.h"
+#include "host/owners.h"
 #include "run/device_choice_private.h"
 
 #define CLASS_NVSWITCH 0x0680
@@ -79,6 +80,24 @@ static bool has_whole_nvidia_gpu(const struct chooser *c)
 	return false;
 }
 
+static void warn_owners(const struct chooser *c, const char *address)
+{
+	AUTO_OWNERS struct owners owners = OWNERS_INIT;
+
+	(void)owners_find(c->host, address, &owners, NULL);
+	for (size_t i = 0; i < owners.noted.n; i++)
+		strv_addf(&c->choice->warnings, "%s: %s", address, owners.noted.v[i]);
+}
+
+/* Of everything that is bound or turned into something else. */
+static void warn_all_owners(const struct chooser *c, const struct device_request *rq)
+{
+	if (!strv_contains(&rq->members, rq->address))
+		warn_owners(c, rq->address);
+	for (size_t i = 0; i < rq->members.n; i++)
+		warn_owners(c, rq->members.v[i]);
+}
+
 void device_warn(const struct chooser *c)
 {
 	for (size_t i = 0; i < c->choice->n; i++) {
@@ -86,6 +105,7 @@ void device_warn(const struct chooser *c)
 
 		if (rq->way == DEVICE_WHOLE)
 			warn_whole(c, rq);
+		warn_all_owners(c, rq);
 		if (c->cfg->numa_node >= 0 && rq->numa_node >= 0 &&
 		    c->cfg->numa_node != rq->numa_node)
 			strv_addf(&c->choice->warnings,

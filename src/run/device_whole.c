@@ -47,6 +47,9 @@ int device_check_answers(const struct device *d, struct error *err)
 {
 	int r;
 
+	if (d->is_stuck)
+		return error_set(err, EBUSY, "%s is stuck in a change the kernel does not finish",
+				 d->address);
 	if (!d->f.is_gone)
 		return 0;
 	r = error_set(err, ENOTSUP, "%s does not answer: its configuration space reads all ones",
@@ -99,7 +102,11 @@ bool device_has_mdevs(const struct chooser *c, const struct device *d)
 	AUTO_SYSFS_NAMES struct sysfs_names names = { 0 };
 	char path[SYSFS_PATH_SIZE];
 
-	if (sysfs_list(c->host->sys_fd, pci_path(path, &d->f.address, NULL), &names) < 0)
+	if (d->is_parent)
+		(void)sysfs_path(path, "class/mdev_bus/%s", d->address);
+	else
+		(void)pci_path(path, &d->f.address, NULL);
+	if (sysfs_list(c->host->sys_fd, path, &names) < 0)
 		return false;
 	for (size_t i = 0; i < names.n; i++) {
 		if (mdev_uuid_is_valid(names.v[i]))

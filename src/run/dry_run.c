@@ -7,10 +7,13 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "host/tap.h"
 #include "run/device_plan.h"
 #include "run/machine_plan.h"
 #include "run/pipeline.h"
 #include "vm/args.h"
+
+#define TEXT_SIZE 512
 
 /*
  * The plan with stand-ins for what only exists in a real run: descriptors are numbers from 3 on, as
@@ -44,8 +47,10 @@ static void stand_ins(const struct run *r, const struct device_plan *devices,
 	if (r->image.seed != IMAGE_SEED_NONE) {
 		plan->seed = r->caps.vvfat ? VM_SEED_VVFAT : VM_SEED_ISO;
 		plan->seed_dir = JAIL_SEED;
-		plan->seed_fd = r->caps.vvfat ? -1 : fd;
+		plan->seed_fd = r->caps.vvfat ? -1 : fd++;
 	}
+	if (cfg->network.mode != NETWORK_USER)
+		plan->lan_fd = fd;
 	for (; plan->n_mounts < cfg->n_mounts && plan->n_mounts < VM_MOUNTS_MAX; plan->n_mounts++)
 		plan->mounts[plan->n_mounts] = (struct vm_mount){
 			.kind = VM_MOUNT_9P,
@@ -70,6 +75,7 @@ static int arguments(struct run *r, const struct device_plan *devices, struct st
 	r->spec.image = &r->image;
 	r->spec.uuid = r->uuid;
 	r->spec.accel = r->accel.accel;
+	r->spec.numa_node = r->numa_node;
 	machine_plan_basics(&r->spec, &mp);
 	e = machine_boots_kernel(&r->spec) ? machine_plan_append(&r->image, &mp, err) : 0;
 	if (e == 0) {
@@ -80,16 +86,51 @@ static int arguments(struct run *r, const struct device_plan *devices, struct st
 	return e;
 }
 
+/* The CPUs that the vCPUs may run on, all together. */
+static const char *vcpu_text(const struct run *r, char ret[TEXT_SIZE])
+{
+	const struct config *cfg = &r->o->cfg;
+	struct cpu_mask cpus = { { 0 } };
+
+	if (cfg->cpu_pinning == CPU_PINNING_NONE)
+		cpus = r->node_cpus;
+	for (size_t i = 0; cfg->cpu_pinning != CPU_PINNING_NONE && i < cfg->n_pin_cpus; i++)
+		cpu_mask_add(&cpus, cfg->pin_cpus[i]);
+	return cpu_mask_text(&cpus, ret, TEXT_SIZE);
+}
+
+static const char *network_text(const struct run *r, char ret[TEXT_SIZE])
+{
+	const struct config *cfg = &r->o->cfg;
+	char name[LINK_NAME_SIZE] = "bmvm-NAME";
+
+	if (r->o->name != NULL)
+		tap_name(r->o->name, name);
+	if (cfg->network.tap != NULL)
+		(void)snprintf(ret, TEXT_SIZE, "use tap interface %s", cfg->network.tap);
+	else
+		(void)snprintf(ret, TEXT_SIZE, "make tap interface %s%s%s", name,
+			       cfg->network.bridge != NULL ? " on bridge " : "",
+			       cfg->network.bridge != NULL ? cfg->network.bridge : "");
+	return ret;
+}
+
 static void print_text(const struct run *r, const struct device_plan *devices,
 		       const struct strv *argv)
 {
+	char cpus[TEXT_SIZE], text[TEXT_SIZE];
+
 	(void)printf("image       %s\n", r->image.chain[0].path);
 	(void)printf("hypervisor  %s (%s)\n", r->accel.accel == VM_ACCEL_KVM ? "kvm" : "tcg",
 		     r->accel.reason);
 	(void)printf("vcpus       %u\nmemory      %llu bytes\ndisk        %llu bytes\n",
 		     r->o->cfg.vcpus, (unsigned long long)r->o->cfg.memory,
 		     (unsigned long long)r->spec.disk_size);
+	if (r->numa_node >= 0)
+		(void)printf("numa node   %d, CPUs %s\n", r->numa_node, vcpu_text(r, cpus));
 	device_plan_print(stdout, devices);
+	if (r->o->cfg.network.mode != NETWORK_USER)
+		(void)printf("would %s\n", network_text(r, text));
 	(void)printf("would make  %s/vms/NAME, %s/vms/NAME\n", r->host.run_dir, r->host.data_dir);
 	for (size_t i = 0; i < argv->n; i++)
 		(void)printf("%s%s\n", i == 0 ? "would run   " : "            ", argv->v[i]);
@@ -98,6 +139,7 @@ static void print_text(const struct run *r, const struct device_plan *devices,
 static void print_json(const struct run *r, const struct device_plan *devices,
 		       const struct strv *argv)
 {
+	char text[TEXT_SIZE];
 	AUTO_JSON struct json_object *o = json_new_object();
 	struct json_object *list = json_new_array();
 
@@ -106,7 +148,11 @@ static void print_json(const struct run *r, const struct device_plan *devices,
 	json_add_u64(o, "vcpus", r->o->cfg.vcpus);
 	json_add_u64(o, "memory", r->o->cfg.memory);
 	json_add_u64(o, "disk", r->spec.disk_size);
+	if (r->numa_node >= 0)
+		json_add_i64(o, "numa_node", r->numa_node);
 	json_add(o, "devices", device_plan_json(devices));
+	if (r->o->cfg.network.mode != NETWORK_USER)
+		json_add_str(o, "network", network_text(r, text));
 	for (size_t i = 0; i < argv->n; i++)
 		(void)json_object_array_add(list, json_new_string(argv->v[i]));
 	json_add(o, "qemu_arguments", list);

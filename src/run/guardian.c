@@ -102,6 +102,8 @@ static void tell_gone(struct guardian *g, const char *text)
 		json_add_str(g->receipt, "serial", serial);
 	}
 	guardian_send(g, o);
+	if (g->detached)
+		(void)machine_save_info(&g->machine, "preserved, off", NULL);
 }
 
 /* ---- watches: served by the main loop and by every wait below it ---- */
@@ -316,8 +318,9 @@ static void guardian_loop(struct guardian *g)
 static int keep_only(const struct machine_spec *spec, int front_fd)
 {
 	const struct host *h = spec->host;
-	const int keep[] = { h->proc_fd, h->sys_fd, h->dev_fd,        h->run_fd,
-			     h->data_fd, front_fd,  spec->vd->run_fd, spec->vd->lock_fd };
+	const int keep[] = { h->proc_fd,       h->sys_fd,        h->dev_fd, h->run_fd,
+			     h->data_fd,       h->system_run_fd, h->etc_fd, front_fd,
+			     spec->vd->run_fd, spec->vd->lock_fd };
 	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	if (null_fd < 0)

@@ -104,6 +104,10 @@ static int do_start(struct guardian *g, struct json_object *reply, struct error 
 		g->speak_ns = deadline_in_s(GUARDIAN_SILENT_SECONDS);
 	json_add_u64(reply, "port", g->machine.port);
 	json_add(reply, "mounts", describe_mounts(&g->machine));
+	if (g->machine.lan.tap[0] != '\0') {
+		json_add(g->receipt, "network", lan_describe(&g->machine.lan));
+		json_add(reply, "network", lan_describe(&g->machine.lan));
+	}
 	return 0;
 }
 
@@ -158,6 +162,7 @@ static int do_undo(struct guardian *g, struct json_object *reply, struct error *
 	r = undo_all(g->spec->host, g->spec->vd, &how, err);
 	json_add_seconds(g->machine.times, "undo", clock_seconds_since(start));
 	g->undone = r == 0;
+	g->machine.assignment.given_back = g->undone;
 	g->undo_code = r;
 	if (r < 0)
 		(void)snprintf(g->undo_message, sizeof(g->undo_message), "%s", err->msg);

@@ -30,6 +30,7 @@ int machine_init(struct machine *m, const struct machine_spec *spec, struct erro
 		.qemu = QEMU_INIT,
 		.serial = SERIAL_INIT,
 		.assignment = ASSIGNMENT_INIT,
+		.lan = LAN_INIT,
 		.times = json_new_object(),
 		.info = json_new_object(),
 	};
@@ -67,6 +68,12 @@ static int hold_shares(struct machine *m, struct error *err)
 
 		(void)snprintf(key, sizeof(key), LEDGER_CPU "%u", s->pin[i]);
 		r = hold_share(m, key, 1, err);
+	}
+	if (r == 0 && s->numa_node >= 0) {
+		char key[32];
+
+		(void)snprintf(key, sizeof(key), LEDGER_NODE "%d", s->numa_node);
+		r = hold_share(m, key, s->cfg->memory, err);
 	}
 	return r;
 }
@@ -118,8 +125,8 @@ static int write_identity(struct machine *m, struct error *err)
 {
 	const struct machine_spec *s = m->spec;
 	AUTO_CLOSE int seed_fd = -1;
-	char mac[VM_MAC_SIZE];
-	const char *macs[] = { mac };
+	char mac[VM_MAC_SIZE], lan[VM_MAC_SIZE];
+	const char *macs[] = { mac, lan_mac(s->uuid, lan) };
 	struct seed seed = s->seed;
 	int r = 0;
 
@@ -133,7 +140,7 @@ static int write_identity(struct machine *m, struct error *err)
 		return r;
 	vm_mac(s->uuid, 0, mac);
 	seed.macs = macs;
-	seed.n_macs = ARRAY_SIZE(macs);
+	seed.n_macs = s->cfg->network.mode == NETWORK_USER ? 1 : ARRAY_SIZE(macs);
 	if (mkdirat(m->data_fd, MACHINE_SEED, 0755) < 0)
 		return error_errno(err, "make the seed's folder");
 	seed_fd = openat(m->data_fd, MACHINE_SEED, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -232,6 +239,17 @@ static uint64_t greeting_deadline(const struct config *cfg)
 	return deadline_in_s(30 + (cfg->hugepages > 0 ? cfg->memory >> 30 : 0));
 }
 
+static int place_vcpus(struct machine *m, struct error *err)
+{
+	const struct machine_spec *s = m->spec;
+
+	if (s->pin != NULL)
+		return qemu_pin_vcpus(&m->qemu, s->pin, s->cfg->vcpus, deadline_in_s(10), err);
+	if (s->node_cpus != NULL)
+		return qemu_keep_vcpus(&m->qemu, s->node_cpus, deadline_in_s(10), err);
+	return 0;
+}
+
 static int connect_qemu(struct machine *m, struct machine_plan *mp, struct error *err)
 {
 	const struct machine_spec *s = m->spec;
@@ -244,9 +262,7 @@ static int connect_qemu(struct machine *m, struct machine_plan *mp, struct error
 	if (r < 0)
 		return r;
 	m->port = (unsigned int)r;
-	if (s->pin == NULL)
-		return 0;
-	return qemu_pin_vcpus(&m->qemu, s->pin, s->cfg->vcpus, deadline_in_s(10), err);
+	return place_vcpus(m, err);
 }
 
 int machine_start(struct machine *m, struct watchset watch, struct error *err)
@@ -392,6 +408,7 @@ void machine_done(struct machine *m)
 	journal_close(&m->journal);
 	strv_done(&m->arguments);
 	assignment_done(&m->assignment);
+	lan_done(&m->lan);
 	(void)json_object_put(m->times);
 	(void)json_object_put(m->info);
 }

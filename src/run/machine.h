@@ -13,12 +13,14 @@
 
 #include "base/error.h"
 #include "config/config.h"
+#include "host/cpus.h"
 #include "host/host.h"
 #include "host/journal.h"
 #include "host/vmdir.h"
 #include "image/image.h"
 #include "image/seed.h"
 #include "run/assignment.h"
+#include "run/lan.h"
 #include "vm/caps.h"
 #include "vm/plan.h"
 #include "vm/qemu.h"
@@ -43,6 +45,8 @@
  * @client_key:  private key for logging in, stored for `bmvm ssh`; NULL: the user's own ssh_key
  * @pin_host_key: the guest must present the seed's host key; else the first contact counts
  * @pin:         host CPU of each vCPU, NULL: no pinning
+ * @numa_node:   host node all of its memory comes from, -1: any
+ * @node_cpus:   with @numa_node, the CPUs its vCPUs may run on unless @pin says it of each
  * @keep_disk:   the disk will be read after the VM is gone: honour the guest's flushes
  * @replaces_image: the front puts another image in the place of @image once the VM is stopped
  * @phys_bits:   physical address bits of the host's CPU, 0: not known
@@ -63,6 +67,8 @@ struct machine_spec {
 	const char *client_key;
 	bool pin_host_key;
 	const unsigned int *pin;
+	int numa_node;
+	const struct cpu_mask *node_cpus;
 	bool keep_disk;
 	bool replaces_image;
 	unsigned int phys_bits;
@@ -84,6 +90,7 @@ struct machine_spec {
  * @spawned_ns: when QEMU was let go
  * @first_output_ns: when the guest first wrote to its serial port, 0: not yet
  * @assignment: the devices the guest gets
+ * @lan:        its second network card, if it has one
  * @started:    QEMU was spawned
  * @stopped_image: with spec->replaces_image, what became of the image's files until the VM stopped
  */
@@ -110,6 +117,7 @@ struct machine {
 	uint64_t spawned_ns;
 	uint64_t first_output_ns;
 	struct assignment assignment;
+	struct lan lan;
 	bool started;
 	struct error stopped_image;
 };
@@ -149,7 +157,7 @@ int machine_reset(struct machine *m, struct error *err);
  * undone. */
 void machine_close(struct machine *m);
 
-/** machine_save_info() - Write vm.json, with @state ("running", "preserved", ...). 0 or -errno. */
+/** machine_save_info() - Write vm.json, with @state ("running", "preserved", "preserved, off"). 0 or -errno. */
 int machine_save_info(struct machine *m, const char *state, struct error *err);
 
 /** machine_note_output() - Look whether the guest has spoken, for the "kernel" time. */

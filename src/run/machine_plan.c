@@ -259,10 +259,12 @@ void machine_plan_basics(const struct machine_spec *s, struct machine_plan *mp)
 	p->memory = s->cfg->memory;
 	p->memory_kind = s->cfg->hugepages > 0 ? VM_MEMORY_HUGE : VM_MEMORY_PLAIN;
 	p->huge_page = s->cfg->hugepages;
+	p->numa_node = s->numa_node;
 	p->network = true;
 	p->isolated = s->cfg->network.isolated || s->cfg->network.mode != NETWORK_USER;
 	vm_mac(s->uuid, 0, mp->mac);
 	p->mac = mp->mac;
+	p->lan_mac = lan_mac(s->uuid, mp->lan_mac);
 	p->extra = s->cfg->qemu_args.v;
 	p->disk.format = VM_FORMAT_QCOW2;
 	p->disk_flush = s->keep_disk;
@@ -323,6 +325,29 @@ static int plan_devices(const struct machine *m, struct machine_plan *mp, struct
 	return r < 0 ? r : jail_add_devices(&mp->jail, p, err);
 }
 
+/* The kernel's back end is for KVM: emulation gains nothing by it. */
+static int plan_lan(struct machine *m, struct machine_plan *mp, struct error *err)
+{
+	const struct lan_task task = {
+		.host = m->spec->host,
+		.cfg = m->spec->cfg,
+		.vm = m->spec->vd->name,
+		.uuid = m->spec->uuid,
+		.journal = &m->journal,
+	};
+	int fd, r;
+
+	if (m->spec->cfg->network.mode == NETWORK_USER)
+		return 0;
+	fd = lan_open(&m->lan, &task, err);
+	if (fd < 0)
+		return fd;
+	r = give(mp, fd, &mp->plan.lan_fd, err);
+	mp->plan.lan_mtu = m->lan.mtu;
+	fd = r == 0 && m->spec->accel == VM_ACCEL_KVM ? lan_open_vhost(&task) : -1;
+	return fd < 0 ? r : give(mp, fd, &mp->plan.lan_vhost_fd, err);
+}
+
 int machine_plan_fill(struct machine *m, struct machine_plan *mp, struct error *err)
 {
 	int r = plan_identity(m, mp, err);
@@ -341,6 +366,8 @@ int machine_plan_fill(struct machine *m, struct machine_plan *mp, struct error *
 		r = plan_seed(m, mp, err);
 	if (r == 0)
 		r = plan_mounts(m, mp, err);
+	if (r == 0)
+		r = plan_lan(m, mp, err);
 	if (r == 0)
 		r = plan_devices(m, mp, err);
 	return r;

@@ -28,6 +28,7 @@ struct machine_plan {
 	char kernel[40];
 	char initrd[40];
 	char mac[VM_MAC_SIZE];
+	char lan_mac[VM_MAC_SIZE];
 };
 
 #define MACHINE_PLAN_INIT                                                                          \

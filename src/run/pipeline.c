@@ -21,7 +21,7 @@
 
 int run_init(struct run *r, struct run_options *o, struct error *err)
 {
-	*r = (struct run){ .o = o, .host = HOST_INIT, .vd = VMDIR_INIT };
+	*r = (struct run){ .o = o, .host = HOST_INIT, .vd = VMDIR_INIT, .numa_node = -1 };
 	progress_init(&r->progress, 1, o->quiet);
 	return front_init(&r->front, &r->progress, err);
 }
@@ -86,6 +86,8 @@ static struct json_object *receipt_facts(const struct run *r)
 	json_add_str(o, "qemu_version", r->caps.version);
 	json_add_u64(o, "memory", r->o->cfg.memory);
 	json_add_u64(o, "vcpus", r->o->cfg.vcpus);
+	if (r->numa_node >= 0)
+		json_add_i64(o, "numa_node", r->numa_node);
 	json_add_bool(o, "host_key_pinned", pins_host_key(r));
 	return o;
 }
@@ -103,6 +105,8 @@ static void fill_spec(struct run *r)
 	r->spec.uuid = r->uuid;
 	r->spec.client_key = cfg->ssh_key == NULL ? r->client.private_pem : NULL;
 	r->spec.pin = cfg->cpu_pinning != CPU_PINNING_NONE ? cfg->pin_cpus : NULL;
+	r->spec.numa_node = r->numa_node;
+	r->spec.node_cpus = r->numa_node >= 0 ? &r->node_cpus : NULL;
 	r->spec.keep_disk = r->keep_disk || cfg->cleanup.mode != CLEANUP_DESTROY;
 	r->spec.replaces_image = r->replaces_image;
 	r->spec.devices = &r->devices;
@@ -177,6 +181,20 @@ static int connect_guest(struct run *r, unsigned short port, struct error *err)
 	return ret == 0 && !r->spec.pin_host_key ? pin_first_contact(r, err) : ret;
 }
 
+/* The name of what was made: whoever wants to do something with it on the host needs it. */
+static void tell_network(const struct run *r, struct json_object *reply)
+{
+	struct json_object *network = NULL;
+	const char *bridge;
+
+	if (r->o->quiet || json_get_object(reply, "network", &network, NULL) < 0)
+		return;
+	bridge = json_str_or(network, "bridge", NULL);
+	log_info("note: the guest's second network card is %s here%s%s",
+		 json_str_or(network, "interface", "?"), bridge != NULL ? ", on bridge " : "",
+		 bridge != NULL ? bridge : "");
+}
+
 static int start_qemu(struct run *r, size_t unused, struct error *err)
 {
 	AUTO_JSON struct json_object *reply = NULL;
@@ -194,6 +212,7 @@ static int start_qemu(struct run *r, size_t unused, struct error *err)
 	if (json_get_array(reply, "mounts", &mounts, NULL) == 0)
 		r->mounts = json_object_get(mounts);
 	r->port = (unsigned short)json_u64_or(reply, "port", 0);
+	tell_network(r, reply);
 	return 0;
 }
 

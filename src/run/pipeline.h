@@ -30,6 +30,7 @@
  * @guest:     the SSH connection while there is one
  * @mounts:    the guardian's answer about mounts, owned
  * @devices:   what was chosen to be passed
+ * @numa_node: `numa_node` as it turned out, -1: none; @node_cpus: the CPUs of it that we may use
  * @assigned:  the guardian's answer about them, owned
  * @port:      of 127.0.0.1, leads to the guest's sshd
  * @result:    of the workload
@@ -56,6 +57,8 @@ struct run {
 	struct guest *guest;
 	struct json_object *mounts;
 	struct device_choice devices;
+	int numa_node;
+	struct cpu_mask node_cpus;
 	struct json_object *assigned;
 	unsigned short port;
 	struct guest_result result;

@@ -17,7 +17,7 @@ static bool is_preserved(const struct host *host, const struct vmdir *vd)
 	AUTO_JSON struct json_object *info = NULL;
 
 	return vmdir_load_info(host, vd, &info, NULL) == 0 &&
-	       strcmp(json_str_or(info, "state", ""), "preserved") == 0;
+	       strncmp(json_str_or(info, "state", ""), "preserved", strlen("preserved")) == 0;
 }
 
 /* After a reboot there may be a data folder whose journal went with the run folder. */

@@ -10,10 +10,13 @@
 #include "base/json.h"
 #include "base/process.h"
 #include "host/journal.h"
+#include "host/lease.h"
 #include "host/ledger.h"
+#include "run/lan.h"
 #include "run/undo_devices.h"
 
 #define KILL_SECONDS 20
+#define SETTLE_MS    10000
 
 struct undo {
 	const struct host *host;
@@ -59,6 +62,12 @@ static int undo_ledger(struct undo *u, struct json_object *record, bool same_boo
 	return ledger_release(u->host, json_str_or(record, "key", ""), u->vd->name, err);
 }
 
+static int undo_tap(struct undo *u, struct json_object *record, bool same_boot, struct error *err)
+{
+	(void)u;
+	return same_boot ? lan_undo(record, err) : 0;
+}
+
 static const struct undo_op {
 	const char *op;
 	int (*undo)(struct undo *u, struct json_object *record, bool same_boot, struct error *err);
@@ -66,6 +75,7 @@ static const struct undo_op {
 	{ OP_PROCESS, undo_process },
 	{ OP_DATA, undo_data },
 	{ OP_LEDGER, undo_ledger },
+	{ OP_TAP, undo_tap },
 };
 
 static int undo_one(void *data, struct json_object *record, bool same_boot, struct error *err)
@@ -89,16 +99,23 @@ int undo_all(const struct host *host, struct vmdir *vd, const struct undo_how *h
 {
 	struct undo u = { .host = host, .vd = vd, .how = how };
 	AUTO_JOURNAL struct journal j = JOURNAL_INIT;
+	AUTO_LEASES struct leases leases = LEASES_INIT;
 	int r = journal_open(vd->run_fd, host->boot_id, &j, err);
 
+	if (r == 0 && !how->has_leases)
+		r = leases_inherit(host, vd->name, &leases, err);
 	if (r < 0)
 		return r;
 	u.devices = (struct device_undo){
 		.host = host,
 		.vm = vd->name,
 		.journal_fd = j.fd,
-		.has_leases = how->has_leases,
+		.leases = how->has_leases ? NULL : &leases,
+		.settle_ms = how->settle_ms != 0 ? how->settle_ms : SETTLE_MS,
 		.reports = how->reports,
 	};
-	return journal_walk_back(&j, undo_one, &u, err);
+	r = journal_walk_back(&j, undo_one, &u, err);
+	if (r == 0)
+		leases_clear(&leases); /* the run folder of a preserved VM stays */
+	return r;
 }

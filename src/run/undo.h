@@ -18,6 +18,7 @@ struct error;
 #define OP_PROCESS "process" /* pid, start, what: kill it, if it is still that process */
 #define OP_DATA    "data"    /* the VM's data folder: remove it */
 #define OP_LEDGER  "ledger"  /* key: let go of our share of a shared thing */
+#define OP_TAP     "tap"     /* name, address: remove the interface, if it is still that one */
 
 /* Of devices, in undo_devices.c; see run/device_record.h for what the first two hold. */
 #define OP_BIND   "bind"   /* a change of driver: give the function back */
@@ -29,12 +30,16 @@ struct error;
 /**
  * struct undo_how - Who undoes, and how far
  * @keep_data:  leave the data folder (a preserved VM whose guardian died keeps disk, keys, logs)
- * @has_leases: the caller holds the leases of the VM's devices
+ * @has_leases: the caller holds the leases of the VM's devices; else they are taken over and held
+ *              until all is undone, so that nobody takes a device in between
+ * @settle_ms:  how long a write of this VM to a device that is still on its way is waited for; 0:
+ *              ten seconds
  * @reports:    gets a line for each thing that is not as it was and will not be tried again; NULL
  */
 struct undo_how {
 	bool keep_data;
 	bool has_leases;
+	unsigned int settle_ms;
 	struct strv *reports;
 };
 

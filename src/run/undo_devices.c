@@ -19,7 +19,6 @@
 #include "sysfs/mdev.h"
 #include "sysfs/nvidia.h"
 
-#define SETTLE_SECONDS  10
 #define BIND_SECONDS    60
 #define VFS_SECONDS     60
 #define LOCK_SECONDS    120
@@ -62,13 +61,25 @@ static bool answers(const struct device_undo *u, const char *address)
 	return pci_address_parse(address, &a, NULL) < 0 || !pci_is_gone(&sys, &a);
 }
 
-/* It was given back after all. */
-static void lift_quarantine(const struct device_undo *u, const char *address)
+static bool is_our_quarantine(const struct device_undo *u, const char *address)
 {
 	struct quarantine entry;
 
-	if (quarantine_get(u->host, address, &entry) > 0 && strcmp(entry.vm, u->vm) == 0)
+	return quarantine_get(u->host, address, &entry) > 0 && strcmp(entry.vm, u->vm) == 0;
+}
+
+/* It was given back after all. */
+static void lift_quarantine(const struct device_undo *u, const char *address)
+{
+	if (is_our_quarantine(u, address))
 		(void)quarantine_retest(u->host, address, NULL);
+}
+
+/* What is not there needs none, and who comes next at this address deserves none. */
+static void drop_quarantine(const struct device_undo *u, const char *address)
+{
+	if (is_our_quarantine(u, address))
+		(void)quarantine_drop(u->host, address, NULL);
 }
 
 /*
@@ -84,6 +95,11 @@ static int judge(const struct device_undo *u, const char *address, int r,
 		lift_quarantine(u, address);
 		return 0;
 	case ENODEV: /* gone, as a VF goes with the others of its PF */
+		drop_quarantine(u, address);
+		return 0;
+	case EUCLEAN: /* it works, but not as before */
+		lift_quarantine(u, address);
+		report(u, "%s", why->text);
 		return 0;
 	case ESTALE:
 	case ENOENT:
@@ -107,7 +123,7 @@ static int take_lease(const struct device_undo *u, const char *address, struct l
 	AUTO_STRV struct strv names = STRV_INIT;
 	int r;
 
-	if (u->has_leases)
+	if (u->leases == NULL || leases_contain(u->leases, address))
 		return 0;
 	strv_add(&names, address);
 	r = leases_take(u->host, &names, u->vm, ret, err);
@@ -260,7 +276,7 @@ bool device_undo_is(const char *op)
 
 int device_undo_settle(struct device_undo *u, struct error *err)
 {
-	int r = file_lock(u->journal_fd, true, deadline_in_s(SETTLE_SECONDS));
+	int r = file_lock(u->journal_fd, true, deadline_in_ms(u->settle_ms));
 
 	if (r < 0)
 		return error_set(err, ETIMEDOUT, "a write to a device hangs in the kernel");

@@ -14,6 +14,7 @@
 #include "base/strv.h"
 #include "host/host.h"
 #include "host/journal.h"
+#include "host/lease.h"
 
 struct error;
 
@@ -21,8 +22,10 @@ struct error;
  * struct device_undo - Who undoes
  * @vm:         name of the VM
  * @journal_fd: file on which the helpers of earlier writes hold a shared lock
- * @has_leases: the caller holds the leases of the VM's devices (its guardian); else each is taken
- *              before its device is touched, and a device that another VM has by now is left alone
+ * @leases:     the VM's, taken over from its dead guardian; a device that is not among them and
+ *              that another VM has by now is left alone. NULL: the caller is the guardian, which
+ *              has them
+ * @settle_ms:  how long a write that is on its way is waited for
  * @reports:    gets a line for each thing that is not as it was and yet will not be tried again;
  *              NULL: nobody wants them
  * @settled:    device_undo_settle() has succeeded
@@ -31,7 +34,8 @@ struct device_undo {
 	const struct host *host;
 	const char *vm;
 	int journal_fd;
-	bool has_leases;
+	const struct leases *leases;
+	unsigned int settle_ms;
 	struct strv *reports;
 	bool settled;
 };
@@ -42,7 +46,7 @@ bool device_undo_is(const char *op);
 /**
  * device_undo_settle() - Make sure that no write of this VM is on its way any more
  *
- * Blocks for up to ten seconds. Return: 0; -ETIMEDOUT a write hangs in the kernel.
+ * Blocks for up to @settle_ms. Return: 0; -ETIMEDOUT a write hangs in the kernel.
  */
 int device_undo_settle(struct device_undo *u, struct error *err);
 

@@ -15,6 +15,7 @@
 #include "host/check.h"
 #include "host/fit.h"
 #include "host/ledger.h"
+#include "host/numa.h"
 #include "image/overlay.h"
 #include "run/firmware.h"
 #include "run/paths.h"
@@ -23,6 +24,12 @@
 static void add_taken(void *data, const char *cpu)
 {
 	cpu_mask_add(data, (unsigned int)strtoul(cpu, NULL, 10));
+}
+
+static void print_notes(const struct run *r, const struct strv *notes)
+{
+	for (size_t i = 0; i < notes->n && !r->o->quiet; i++)
+		log_info("note: %s", notes->v[i]);
 }
 
 static int fit_to_host(struct run *r, struct error *err)
@@ -39,11 +46,64 @@ static int fit_to_host(struct run *r, struct error *err)
 		ret = ledger_each(&r->host, LEDGER_CPU, add_taken, &r->facts.taken, err);
 	if (ret == 0)
 		ret = host_fit_config(&r->host, &r->facts, cfg, &notes, err);
-	for (size_t i = 0; i < notes.n && !r->o->quiet; i++)
-		log_info("note: %s", notes.v[i]);
+	print_notes(r, &notes);
 	if (ret == 0)
 		ret = host_check_run(&r->host, cfg, err);
 	return ret;
+}
+
+/* "auto" is the node of the devices, which may be several, or unknown: then nothing is bound. */
+static int wanted_node(const struct run *r, struct strv *notes)
+{
+	if (r->o->cfg.numa_node != NUMA_NODE_AUTO)
+		return r->o->cfg.numa_node;
+	if (r->devices.n == 0)
+		strv_add(notes, "numa_node: no device is passed, so \"auto\" binds nothing");
+	else if (r->devices.numa_node < 0)
+		strv_add(notes,
+			 "numa_node: the devices are on no node that is known, or on "
+			 "several, so \"auto\" binds nothing");
+	return r->devices.n == 0 ? -1 : r->devices.numa_node;
+}
+
+static int fit_to(struct run *r, unsigned int node, struct strv *notes, struct error *err)
+{
+	int ret = 0;
+	char key[32];
+
+	for (size_t i = 0; i < r->facts.n_nodes && ret == 0; i++) {
+		struct host_node *n = &r->facts.nodes[i];
+
+		(void)snprintf(key, sizeof(key), LEDGER_NODE "%u", n->id);
+		ret = ledger_held(&r->host, key, NULL, &n->mem_promised, err);
+	}
+	if (ret == 0)
+		ret = numa_cpus(&r->facts, node, &r->node_cpus, err);
+	return ret < 0 ? ret : numa_fit(&r->host, &r->facts, &r->o->cfg, node, notes, err);
+}
+
+static int fit_to_node(struct run *r, struct error *err)
+{
+	AUTO_STRV struct strv notes = STRV_INIT;
+	int ret = 0, node = wanted_node(r, &notes);
+
+	if (node >= 0)
+		ret = fit_to(r, (unsigned int)node, &notes, err);
+	else if (r->devices.n > 0 && r->devices.numa_node >= 0)
+		ret = numa_follow(&r->host, &r->facts, &r->o->cfg,
+				  (unsigned int)r->devices.numa_node, &notes, err);
+	print_notes(r, &notes);
+	r->numa_node = ret == 0 ? node : -1;
+	return ret;
+}
+
+static int find_place(struct run *r, struct error *err)
+{
+	int ret = fit_to_host(r, err);
+
+	if (ret == 0)
+		ret = devices_choose(r, err);
+	return ret < 0 ? ret : fit_to_node(r, err);
 }
 
 /* vmdir_create() says the same later, should another run take the name meanwhile. */
@@ -143,9 +203,7 @@ int stage_validate(struct run *r, struct error *err)
 	if (ret == 0)
 		ret = image_resolve(&r->host, cfg, &r->image, err);
 	if (ret == 0)
-		ret = fit_to_host(r, err);
-	if (ret == 0)
-		ret = devices_choose(r, err);
+		ret = find_place(r, err);
 	if (ret == 0)
 		ret = qemu_caps_get(cfg->qemu_binary, r->host.run_fd, &r->caps, err);
 	if (ret == 0)

@@ -188,11 +188,16 @@ static void check_devices(const struct machine *m, struct json_object *list)
 	(void)assignment_compare(&m->assignment, m->spec->host, m->spec->vd->name, list, &err);
 }
 
+static void check_lan(const struct machine *m, struct json_object *list)
+{
+	lan_compare(&m->lan, list);
+}
+
 struct json_object *verify_machine(const struct machine *m)
 {
 	static void (*const checks[])(const struct machine *, struct json_object *) = {
-		check_qemu,  check_uid,    check_folder, check_port,
-		check_locks, check_mounts, check_image,  check_devices,
+		check_qemu,   check_uid,   check_folder,  check_port, check_locks,
+		check_mounts, check_image, check_devices, check_lan,
 	};
 	struct json_object *list = json_new_array();
 

@@ -16,6 +16,7 @@
 #define NODE_MAX     32
 #define SSH_FORWARD  "tcp:127.0.0.1:0-:22"
 #define QUEUE_VIRTFS 1024
+#define MTU_USUAL    1500
 
 /* ---- one function per concern ---- */
 
@@ -61,6 +62,12 @@ static void machine_part(const struct args_builder *b, struct strv *options, con
 		strv_addf(options, "%s=%s", name, value);
 }
 
+/* Plain memory is the machine's own affair unless something is to be said about it. */
+static bool has_backend(const struct vm_plan *p)
+{
+	return p->memory_kind != VM_MEMORY_PLAIN || p->numa_node >= 0;
+}
+
 /* What a headless Linux guest never uses is left out; each costs time when the guest boots. */
 static void args_machine(struct args_builder *b)
 {
@@ -77,7 +84,7 @@ static void args_machine(struct args_builder *b)
 	if (!uefi) /* some UEFI builds need it, SeaBIOS does not */
 		machine_part(b, &options, "smm", "off");
 	machine_part(b, &options, "dump-guest-core", "off");
-	if (p->memory_kind != VM_MEMORY_PLAIN)
+	if (has_backend(p))
 		strv_add(&options, "memory-backend=ram");
 	if (uefi)
 		strv_add(&options, "pflash0=firmware-code,pflash1=firmware-vars");
@@ -105,11 +112,44 @@ static void args_cpu(struct args_builder *b)
 	args_addf(b, "-smp", "cpus=%u,sockets=1,cores=%u,threads=1", p->vcpus, p->vcpus);
 }
 
+/* Bound: from that node or not at all. */
+static void bind_memory(struct args_builder *b, struct json_object *backend)
+{
+	struct json_object *nodes = json_new_array();
+
+	args_need(b, b->caps->host_nodes, "memory bound to a NUMA node");
+	(void)json_object_array_add(nodes, json_object_new_int(b->plan->numa_node));
+	json_add(backend, "host-nodes", nodes);
+	json_add_str(backend, "policy", "bind");
+}
+
+static void memory_backend(struct args_builder *b)
+{
+	const struct vm_plan *p = b->plan;
+	bool plain = p->memory_kind == VM_MEMORY_PLAIN;
+	struct json_object *o = json_new_object();
+
+	args_need(b, plain || b->caps->memfd, "memory-backend-memfd");
+	json_add_str(o, "qom-type", plain ? "memory-backend-ram" : "memory-backend-memfd");
+	json_add_str(o, "id", "ram");
+	json_add_u64(o, "size", p->memory);
+	if (!plain)
+		json_add_bool(o, "share", true);
+	if (p->memory_kind == VM_MEMORY_HUGE) {
+		json_add_bool(o, "hugetlb", true);
+		json_add_u64(o, "hugetlbsize", p->huge_page);
+		json_add_bool(o, "prealloc", true);
+		json_add_u64(o, "prealloc-threads", p->vcpus);
+	}
+	if (p->numa_node >= 0)
+		bind_memory(b, o);
+	args_add_json(b, "-object", o);
+}
+
 static void args_memory(struct args_builder *b)
 {
 	const struct vm_plan *p = b->plan;
 	uint64_t unit = p->memory_kind == VM_MEMORY_HUGE ? p->huge_page : MIB;
-	struct json_object *o;
 
 	if (unit < MIB || p->memory == 0 || p->memory % unit != 0) {
 		args_fail(b, EINVAL, "memory of %" PRIu64 " bytes is not a multiple of %" PRIu64,
@@ -117,21 +157,8 @@ static void args_memory(struct args_builder *b)
 		return;
 	}
 	args_addf(b, "-m", "size=%" PRIu64 "M", p->memory / MIB);
-	if (p->memory_kind == VM_MEMORY_PLAIN)
-		return;
-	args_need(b, b->caps->memfd, "memory-backend-memfd");
-	o = json_new_object();
-	json_add_str(o, "qom-type", "memory-backend-memfd");
-	json_add_str(o, "id", "ram");
-	json_add_u64(o, "size", p->memory);
-	json_add_bool(o, "share", true);
-	if (p->memory_kind == VM_MEMORY_HUGE) {
-		json_add_bool(o, "hugetlb", true);
-		json_add_u64(o, "hugetlbsize", p->huge_page);
-		json_add_bool(o, "prealloc", true);
-		json_add_u64(o, "prealloc-threads", p->vcpus);
-	}
-	args_add_json(b, "-object", o);
+	if (has_backend(p))
+		memory_backend(b);
 }
 
 /* A file given by descriptor, as block node @name; QEMU duplicates it from the fd set. */
@@ -371,6 +398,42 @@ static void args_network(struct args_builder *b)
 	args_add_json(b, "-device", o);
 }
 
+/* QEMU wants the numbers of descriptors as text here. */
+static void add_fd(struct json_object *o, const char *key, int fd)
+{
+	char text[16];
+
+	(void)snprintf(text, sizeof(text), "%d", fd);
+	json_add_str(o, key, text);
+}
+
+/* The second NIC, on a tap interface; it comes after the first, which keeps its place in the guest.
+ */
+static void args_lan(struct args_builder *b)
+{
+	const struct vm_plan *p = b->plan;
+	struct json_object *o;
+
+	if (p->lan_fd < 0)
+		return;
+	o = json_new_object();
+	json_add_str(o, "type", "tap");
+	json_add_str(o, "id", "lan");
+	add_fd(o, "fd", args_checked_fd(b, "tap", p->lan_fd));
+	if (p->lan_vhost_fd >= 0) {
+		json_add_bool(o, "vhost", true);
+		add_fd(o, "vhostfd", args_checked_fd(b, "vhost", p->lan_vhost_fd));
+	}
+	args_add_json(b, "-netdev", o);
+	o = args_device("virtio-net-pci", "nic1");
+	json_add_str(o, "netdev", "lan");
+	args_json_text(b, o, "mac", p->lan_mac);
+	json_add_str(o, "romfile", "");
+	if (p->lan_mtu != 0 && p->lan_mtu != MTU_USUAL)
+		json_add_u64(o, "host_mtu", p->lan_mtu);
+	args_add_json(b, "-device", o);
+}
+
 static void mount_virtiofs(struct args_builder *b, const struct vm_mount *m, const char *id)
 {
 	struct json_object *o = args_device("vhost-user-fs-pci", id);
@@ -454,6 +517,7 @@ int vm_args_build(const struct vm_plan *plan, const struct qemu_caps *caps, stru
 	args_disk(&b);
 	args_seed(&b);
 	args_network(&b);
+	args_lan(&b);
 	args_mounts(&b);
 	args_devices(&b);
 	args_extra(&b);

@@ -16,7 +16,7 @@
 #include "vm/qemu.h"
 
 #define CACHE_FILE   "qemu-caps.json"
-#define CACHE_FORMAT 2
+#define CACHE_FORMAT 3
 #define ASK_SECONDS  20
 
 /* Every yes-or-no answer: its name in the cache, and the type whose existence answers it. */
@@ -33,6 +33,7 @@ static const struct feature features[] = {
 	{ NAME_OF(tcg), "tcg-accel" },
 	{ NAME_OF(q35), NULL },
 	{ NAME_OF(memfd), "memory-backend-memfd" },
+	{ NAME_OF(host_nodes), NULL },
 	{ NAME_OF(vvfat), NULL },
 	{ NAME_OF(net_user), NULL },
 	{ NAME_OF(action), NULL },
@@ -168,6 +169,19 @@ static int ask_machine(struct question *a, struct error *err)
 							 : 0;
 }
 
+/* Built without libnuma, memory cannot be bound to a node. */
+static void ask_host_nodes(struct question *a)
+{
+	AUTO_JSON struct json_object *properties = NULL;
+	AUTO_STRV struct strv names = STRV_INIT;
+
+	if (ask(a, "qom-list-properties", args_str("typename", "memory-backend-ram"), &properties,
+		NULL) < 0)
+		return;
+	list_names(properties, &names);
+	a->caps->host_nodes = strv_contains(&names, "host-nodes");
+}
+
 /* Parameters of a command line option. Return: whether there is such an option. */
 static bool ask_option(struct question *a, const char *option, struct strv *parameters)
 {
@@ -231,6 +245,7 @@ static int ask_all(struct question *a, struct error *err)
 	if (r < 0)
 		return r;
 	ask_options(a);
+	ask_host_nodes(a);
 	ask_vvfat(a);
 	ask_network(a);
 	return 0;

@@ -25,6 +25,7 @@ struct error;
  * @version:  "7.2.22", for messages and receipts only; nothing decides by it
  * @kvm, @tcg: accelerator compiled in (whether /dev/kvm works is another question, see trial.h)
  * @memfd:    memory-backend-memfd
+ * @host_nodes: memory backends can be bound to NUMA nodes
  * @vvfat:    block driver that shows a folder as a FAT disk
  * @net_user: user-mode network (libslirp)
  * @action:   `-action`
@@ -41,6 +42,7 @@ struct qemu_caps {
 	bool kvm, tcg;
 	bool q35;
 	bool memfd;
+	bool host_nodes;
 	bool vvfat;
 	bool net_user;
 	bool action;

@@ -111,6 +111,7 @@ struct vm_device {
  * @uuid:        8-4-4-4-12, lower case
  * @memory:      bytes, a multiple of 1 MiB (of the huge page with VM_MEMORY_HUGE)
  * @huge_page:   bytes of a huge page, VM_MEMORY_HUGE only
+ * @numa_node:   host node that all of @memory comes from; -1: wherever the kernel takes it
  * @disk:        the overlay, opened read-write by the caller; fd -1: no disk
  * @disk_flush:  honour the guest's flushes; false for a disk that nobody reads after a power loss
  * @backing:     the overlay's backing chain, nearest first, opened O_RDONLY by the caller
@@ -123,6 +124,10 @@ struct vm_device {
  * @network:     a user-mode NIC with SSH forwarded from a free port of 127.0.0.1
  * @isolated:    that NIC reaches nothing but the forward
  * @mac:         of that NIC
+ * @lan_fd:      of a tap interface: a second NIC; -1: none
+ * @lan_vhost_fd: of /dev/vhost-net for it; -1: QEMU does it itself
+ * @lan_mac:     of that NIC
+ * @lan_mtu:     of the tap interface, told to the guest where it is not the usual 1500; 0: not told
  * @devices:     passed through, in the order of slot and function
  * @mmio64:      bytes of all their 64-bit prefetchable BARs, by vm_mmio64_add(); 0: none
  * @phys_bits:   physical address bits of the host's CPU; 0: not known, QEMU and firmware must find
@@ -137,6 +142,7 @@ struct vm_plan {
 	uint64_t memory;
 	enum vm_memory memory_kind;
 	uint64_t huge_page;
+	int numa_node;
 	struct vm_node disk;
 	bool disk_flush;
 	struct vm_node backing[VM_BACKING_MAX];
@@ -149,6 +155,9 @@ struct vm_plan {
 	int qmp_fd, serial_fd;
 	bool network, isolated;
 	const char *mac;
+	int lan_fd, lan_vhost_fd;
+	const char *lan_mac;
+	unsigned int lan_mtu;
 	struct vm_mount mounts[VM_MOUNTS_MAX];
 	size_t n_mounts;
 	struct vm_device devices[VM_DEVICES_MAX];
@@ -161,8 +170,9 @@ struct vm_plan {
 
 #define VM_PLAN_INIT                                                                               \
 	{                                                                                          \
-		.disk = { .fd = -1 }, .firmware_code_fd = -1, .firmware_vars_fd = -1,              \
-		.seed_fd = -1, .qmp_fd = -1, .serial_fd = -1                                       \
+		.numa_node = -1, .disk = { .fd = -1 }, .firmware_code_fd = -1,                     \
+		.firmware_vars_fd = -1, .seed_fd = -1, .qmp_fd = -1, .serial_fd = -1,              \
+		.lan_fd = -1, .lan_vhost_fd = -1                                                   \
 	}
 
 /**

@@ -29,6 +29,7 @@
 #include "vm/plan.h"
 #include "vm/tail.h"
 
+struct cpu_mask;
 struct json_object;
 struct qmp;
 
@@ -159,6 +160,14 @@ int qemu_ssh_port(struct qemu *q, uint64_t deadline_ns, struct error *err);
  */
 int qemu_pin_vcpus(struct qemu *q, const unsigned int *cpus, size_t n, uint64_t deadline_ns,
 		   struct error *err);
+
+/**
+ * qemu_keep_vcpus() - Let all vCPU threads run on these host CPUs only
+ *
+ * Return: 0; -EINVAL none of the CPUs is there and ours to use; as qemu_execute().
+ */
+int qemu_keep_vcpus(struct qemu *q, const struct cpu_mask *cpus, uint64_t deadline_ns,
+		    struct error *err);
 
 /**
  * enum qemu_ending - How far qemu_stop() had to go

@@ -3,12 +3,14 @@
  * What is asked of a running QEMU: the port of the SSH forward, the threads of the vCPUs.
  */
 #include <errno.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/json.h"
+#include "host/cpus.h"
 #include "vm/qemu.h"
 
 /*
@@ -61,29 +63,40 @@ int qemu_ssh_port(struct qemu *q, uint64_t deadline_ns, struct error *err)
 	return error_set(err, ENOENT, "QEMU forwards no port to the guest's SSH");
 }
 
-static int pin(struct json_object *vcpu, const unsigned int *cpus, size_t n, struct error *err)
+/* Where a vCPU may run: @pin[its index], one of @n, or where @pin is NULL the whole of @set. */
+struct placement {
+	const unsigned int *pin;
+	size_t n;
+	const struct cpu_mask *set;
+};
+
+static int place(struct json_object *vcpu, const struct placement *where, struct error *err)
 {
 	uint64_t index = 0, thread = 0;
-	cpu_set_t set;
+	struct cpu_mask set = { { 0 } };
+	char text[64];
 
 	if (json_get_u64(vcpu, "cpu-index", &index, err) < 0 ||
 	    json_get_u64(vcpu, "thread-id", &thread, err) < 0)
 		return -EPROTO;
-	if (index >= n)
+	if (where->pin != NULL && index >= where->n)
 		return error_set(err, EINVAL, "vCPU %u has no host CPU to be pinned to",
 				 (unsigned int)index);
-	if (cpus[index] >= CPU_SETSIZE)
-		return error_set(err, EINVAL, "there is no host CPU %u", cpus[index]);
-	CPU_ZERO(&set);
-	CPU_SET(cpus[index], &set);
-	if (sched_setaffinity((pid_t)thread, sizeof(set), &set) < 0)
-		return error_errno(err, "pin vCPU %u to host CPU %u", (unsigned int)index,
-				   cpus[index]);
+	if (where->pin != NULL && where->pin[index] >= HOST_CPUS_MAX)
+		return error_set(err, EINVAL, "there is no host CPU %u", where->pin[index]);
+	if (where->pin != NULL)
+		cpu_mask_add(&set, where->pin[index]);
+	else
+		set = *where->set;
+	/* glibc's cpu_set_t ends at CPU 1023; the kernel takes any length of the same layout */
+	if (syscall(SYS_sched_setaffinity, (pid_t)thread, sizeof(set.bits), set.bits) < 0)
+		return error_errno(err, "pin vCPU %u to host CPU %s", (unsigned int)index,
+				   cpu_mask_text(&set, text, sizeof(text)));
 	return 0;
 }
 
-int qemu_pin_vcpus(struct qemu *q, const unsigned int *cpus, size_t n, uint64_t deadline_ns,
-		   struct error *err)
+static int place_all(struct qemu *q, const struct placement *where, uint64_t deadline_ns,
+		     struct error *err)
 {
 	AUTO_JSON struct json_object *reply = NULL;
 	int r = qemu_execute(q, "query-cpus-fast", NULL, deadline_ns, &reply, err);
@@ -93,6 +106,22 @@ int qemu_pin_vcpus(struct qemu *q, const unsigned int *cpus, size_t n, uint64_t 
 	if (!json_object_is_type(reply, json_type_array))
 		return error_set(err, EPROTO, "query-cpus-fast: not a list");
 	for (size_t i = 0; r == 0 && i < json_object_array_length(reply); i++)
-		r = pin(json_object_array_get_idx(reply, i), cpus, n, err);
+		r = place(json_object_array_get_idx(reply, i), where, err);
 	return r;
+}
+
+int qemu_pin_vcpus(struct qemu *q, const unsigned int *cpus, size_t n, uint64_t deadline_ns,
+		   struct error *err)
+{
+	const struct placement where = { .pin = cpus, .n = n };
+
+	return place_all(q, &where, deadline_ns, err);
+}
+
+int qemu_keep_vcpus(struct qemu *q, const struct cpu_mask *cpus, uint64_t deadline_ns,
+		    struct error *err)
+{
+	const struct placement where = { .set = cpus };
+
+	return place_all(q, &where, deadline_ns, err);
 }

@@ -34,15 +34,25 @@ static void hang(struct fake_state *state)
 		pause_ms(1);
 }
 
-/* In the helper only @dir_fd is open; @k is its own copy. */
-static void open_roots_anew(struct fake_kernel *k, int dir_fd)
+static int open_below(const struct fake_kernel *k, const char *name)
 {
 	char path[PATH_MAX + 16];
+	int fd;
 
-	snprintf(path, sizeof(path), "%s/dev", k->root);
-	k->sys.sys_fd = dir_fd;
-	k->sys.dev_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	cr_assert_geq(k->sys.dev_fd, 0);
+	snprintf(path, sizeof(path), "%s/%s", k->root, name);
+	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	cr_assert_geq(fd, 0);
+	return fd;
+}
+
+/* In the helper only @dir_fd is open, the root of what is written; @k is its own copy. */
+static void open_roots_anew(struct fake_kernel *k, const char *path, int dir_fd)
+{
+	bool in_proc = strncmp(path, "driver/", strlen("driver/")) == 0;
+
+	k->sys.sys_fd = in_proc ? open_below(k, "sys") : dir_fd;
+	k->sys.proc_fd = in_proc ? dir_fd : open_below(k, "proc");
+	k->sys.dev_fd = open_below(k, "dev");
 }
 
 static int fake_write(void *data, int dir_fd, const char *path, const char *value, size_t len)
@@ -51,16 +61,20 @@ static int fake_write(void *data, int dir_fd, const char *path, const char *valu
 	struct fake_state *state = k->state;
 	unsigned int n = __atomic_add_fetch(&state->n_writes, 1, __ATOMIC_SEQ_CST);
 
-	open_roots_anew(k, dir_fd);
+	open_roots_anew(k, path, dir_fd);
 	if (n == state->fail_at)
 		return -state->fail_errno;
 	if (n == state->die_at)
 		raise(SIGKILL);
+	if (n == state->kill_at)
+		kill(getppid(), SIGKILL);
 	if (n == state->hang_at)
 		hang(state);
 
 	int r = fake_react(k, path, value, len);
 
+	if (n == state->kill_after_at)
+		kill(getppid(), SIGKILL);
 	if (n == state->hang_after_at)
 		hang(state);
 	return r;
@@ -124,10 +138,7 @@ static int open_root(const struct fake_kernel *k, const char *name)
 	snprintf(path, sizeof(path), "%s/%s", k->root, name);
 	cr_assert_eq(mkdir(path, 0755), 0);
 
-	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-
-	cr_assert_geq(fd, 0);
-	return fd;
+	return open_below(k, name);
 }
 
 void fake_start(struct fake_kernel *k)
@@ -180,7 +191,8 @@ void fake_reset(struct fake_kernel *k)
 	struct fake_state *state = k->state;
 
 	state->n_writes = state->fail_at = state->hang_at = state->hang_after_at = 0;
-	state->die_at = state->eperm_left = 0;
+	state->die_at = state->eperm_left = state->kill_at = state->kill_after_at = 0;
+	state->n_bound = 0;
 	state->hangs = state->released = false;
 	k->n_intents = k->intents_before_write = 0;
 }
@@ -236,6 +248,14 @@ void fake_text(const struct fake_kernel *k, const char *path, const char *fmt, .
 	vfprintf(f, fmt, ap);
 	va_end(ap);
 	cr_assert_eq(fclose(f), 0);
+}
+
+void fake_proc_text(const struct fake_kernel *k, const char *path, const char *text)
+{
+	char below[PATH_MAX];
+
+	snprintf(below, sizeof(below), "../proc/%s", path);
+	fake_text(k, below, "%s", text);
 }
 
 void fake_link(const struct fake_kernel *k, const char *path, const char *target)

@@ -3,6 +3,9 @@
  * A fake kernel: a host's /sys and /dev in a throw-away folder, which reacts to writes as Linux
  * does.
  *
+ * A driver's change of a function's power/control is that of Linux: vfio-pci lets it sleep
+ * ("auto") and forbids that when it lets go ("on"), amdgpu allows it, others leave it.
+ *
  * It plays struct sysfs_kernel, so its reactions run in the helper process that sysfs forks; what
  * it counts and what a test tells it meanwhile is in shared memory. Links are relative and folders
  * lie in devices/ as in real sysfs.
@@ -38,14 +41,19 @@ struct fake_state {
 	unsigned int hang_at;
 	unsigned int hang_after_at;       /* hangs when it has taken effect */
 	unsigned int die_at;              /* the helper is killed */
+	unsigned int kill_at;             /* who asked for the write is killed, before it */
+	unsigned int kill_after_at;       /* the same when it has taken effect */
 	volatile bool hangs;              /* a helper does */
 	volatile bool released;           /* hanging helpers go on */
 	volatile int open_group;          /* a guest has it open; -1 */
 	volatile unsigned int busy_opens; /* the group is closed after so many refusals; 0 never */
 	int not_viable_group;             /* -1 */
 	unsigned int eperm_left;          /* clearing a vGPU is refused so often */
+	bool nvidia_in_use;               /* its driver does not agree to lose a GPU */
 	bool mdev_goes_itself;            /* mediated devices go when they are looked for */
 	char refuses[32];                 /* a driver whose probe fails */
+	char last_bound[4][PCI_ADDRESS_SIZE]; /* to a driver but vfio, in this order */
+	unsigned int n_bound;
 	int next_group;
 	struct fake_device devices[FAKE_DEVICES];
 	unsigned int n_devices;
@@ -90,6 +98,9 @@ int fake_write_now(struct fake_kernel *k, const char *path, const char *value);
 /** fake_text() - Give @path below /sys a text, making the folders above it. */
 void fake_text(const struct fake_kernel *k, const char *path, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/** fake_proc_text() - Give @path below /proc a text. */
+void fake_proc_text(const struct fake_kernel *k, const char *path, const char *text);
 
 /** fake_link() - Make @path below /sys a relative link to @target below /sys. */
 void fake_link(const struct fake_kernel *k, const char *path, const char *target);

@@ -87,6 +87,21 @@ static void update_node(const struct fake_kernel *k, int group)
 		unlinkat(k->sys.dev_fd, fake_at("vfio/%d", group), 0);
 }
 
+static void set_power(const struct fake_kernel *k, const char *real, const char *text)
+{
+	if (exists(k, fake_at("%s/power/control", real)))
+		fake_text(k, fake_at("%s/power/control", real), "%s\n", text);
+}
+
+/* NVIDIA's driver knows nothing any more of what was agreed on before. */
+static void forget_agreement(const struct fake_kernel *k, const char *address)
+{
+	const char *path = fake_at("driver/nvidia/gpus/%s/unbindLock", address);
+
+	if (sysfs_exists(k->sys.proc_fd, path))
+		fake_proc_text(k, path, "0\n");
+}
+
 void fake_bind(struct fake_kernel *k, const char *address, const char *driver)
 {
 	char real[SYSFS_PATH_SIZE];
@@ -95,6 +110,12 @@ void fake_bind(struct fake_kernel *k, const char *address, const char *driver)
 	fake_link(k, fake_at("%s/driver", real), fake_at("bus/pci/drivers/%s", driver));
 	fake_link(k, fake_at("bus/pci/drivers/%s/%s", driver, address), real);
 	update_node(k, group_of(k, address));
+	if (!is_vfio(driver) && k->state->n_bound < 4)
+		strcpy(k->state->last_bound[k->state->n_bound++], address);
+	if (is_vfio(driver) || strcmp(driver, "amdgpu") == 0)
+		set_power(k, real, "auto");
+	if (strcmp(driver, "nvidia") == 0)
+		forget_agreement(k, address);
 }
 
 /* The kernel waits for as long as a guest has the group. */
@@ -117,6 +138,8 @@ static void unbind(struct fake_kernel *k, const char *address)
 	if (is_vfio(driver))
 		wait_closed(k, group_of(k, address));
 	fake_real(k, address, real);
+	if (is_vfio(driver))
+		set_power(k, real, "on");
 	fake_remove(k, fake_at("%s/driver", real));
 	fake_remove(k, fake_at("bus/pci/drivers/%s/%s", driver, address));
 	update_node(k, group_of(k, address));
@@ -409,6 +432,13 @@ static int react_vgpu(struct fake_kernel *k, const char *path, const char *value
 	return 0;
 }
 
+/* It agrees to lose a GPU that nobody uses. */
+static int react_unbind_lock(struct fake_kernel *k, const char *path, const char *value)
+{
+	fake_proc_text(k, path, value[0] == '1' && !k->state->nvidia_in_use ? "1\n" : "0\n");
+	return 0;
+}
+
 static int react_text(struct fake_kernel *k, const char *path, const char *value)
 {
 	fake_text(k, path, "%s\n", value);
@@ -429,13 +459,15 @@ int fake_react(struct fake_kernel *k, const char *path, const char *value, size_
 		{ "create", react_create },
 		{ "remove", react_remove },
 		{ "current_vgpu_type", react_vgpu },
+		{ "unbindLock", react_unbind_lock },
 	};
 	const char *name = strrchr(path, '/');
 	char line[SYSFS_PATH_SIZE];
 
 	if (len == 0)
 		return 0;
-	if (faccessat(k->sys.sys_fd, path, F_OK, 0) < 0)
+	if (faccessat(k->sys.sys_fd, path, F_OK, 0) < 0 &&
+	    faccessat(k->sys.proc_fd, path, F_OK, 0) < 0)
 		return -errno;
 	snprintf(line, sizeof(line), "%.*s", (int)strcspn(value, "\n"), value);
 	name = name == NULL ? path : name + 1;

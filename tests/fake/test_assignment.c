@@ -19,6 +19,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "helper_kernel.h"
+#include "helper_taking.h"
 #include "host/host.h"
 #include "host/ledger.h"
 #include "host/quarantine.h"
@@ -27,337 +28,133 @@
 #include "run/undo.h"
 #include "sysfs/write.h"
 
-#define GPU  "0000:41:00.0"
-#define PF   "0000:03:00.0"
-#define VGPU "0000:61:00.0"
+#define GPU TAKING_GPU
+#define PF  TAKING_PF
 
-static struct fake_kernel k;
-static struct host host = HOST_INIT;
-static char home[64];
-
-static int folder(const char *path)
-{
-	int fd;
-
-	cr_assert(mkdirat(AT_FDCWD, path, 0700) == 0 || errno == EEXIST);
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	cr_assert_geq(fd, 0);
-	return fd;
-}
-
-static int folder_at_home(const char *name)
-{
-	char path[96];
-
-	(void)snprintf(path, sizeof(path), "%s/%s", home, name);
-	return folder(path);
-}
+static struct taking_host t;
+static struct fake_kernel *const k = &t.k;
+static struct host *const host = &t.host;
 
 static void setup(void)
 {
-	char path[96];
-
-	(void)strcpy(home, "/tmp/bmvm-test-XXXXXX");
-	cr_assert_not_null(mkdtemp(home));
-	fake_start(&k);
-	fake_host(&k);
-	fake_text(&k, "module/vfio_pci/refcnt", "0\n");
-	fake_text(&k, "module/vfio_iommu_type1/refcnt", "0\n");
-	host.sys_fd = k.sys.sys_fd;
-	host.dev_fd = k.sys.dev_fd;
-	host.kernel = &k.sys.kernel;
-	host.proc_fd = folder_at_home("proc"); /* nobody uses anything */
-	host.run_fd = folder_at_home("run");
-	close(folder_at_home("run/vms"));
-	host.data_fd = folder_at_home("data");
-	close(folder_at_home("data/vms"));
-	(void)snprintf(path, sizeof(path), "%s/run", home);
-	host.run_dir = strdup(path);
-	(void)snprintf(path, sizeof(path), "%s/data", home);
-	host.data_dir = strdup(path);
-	host.is_root = true;
-	(void)strcpy(host.boot_id, "11111111-2222-3333-4444-555555555555");
+	taking_start(&t);
 }
 
 static void teardown(void)
 {
-	host.sys_fd = -1; /* the fake kernel's */
-	host.dev_fd = -1;
-	host_done(&host);
-	fake_stop(&k);
-	(void)file_remove_tree_at(AT_FDCWD, home, NULL);
+	taking_stop(&t);
 }
 
 TestSuite(assignment, .init = setup, .fini = teardown, .timeout = 120);
 
-/* ---- a VM as far as its devices go ---- */
-
-struct vm {
-	struct vmdir vd;
-	struct journal journal;
-	struct assignment a;
-	struct device_choice choice;
-	struct error err;
-};
-
-static void want(struct vm *v, enum device_way way, const char *address, unsigned int count,
-		 const char *type)
-{
-	struct device_request *q = reallocarray(v->choice.v, v->choice.n + 1, sizeof(*v->choice.v));
-
-	cr_assert_not_null(q);
-	v->choice.v = q;
-	q += v->choice.n++;
-	*q = (struct device_request){ .way = way, .count = count, .create = count };
-	(void)snprintf(q->address, sizeof(q->address), "%s", address);
-	(void)snprintf(q->type, sizeof(q->type), "%s", type);
-	if (way == DEVICE_WHOLE)
-		strv_add(&q->members, address);
-}
-
-static void vm_new(struct vm *v, const char *name)
-{
-	*v = (struct vm){ .vd = VMDIR_INIT, .journal = JOURNAL_INIT };
-	cr_assert_eq(vmdir_create(&host, name, &v->vd, &v->err), 0, "%s", v->err.msg);
-	cr_assert_eq(journal_open(v->vd.run_fd, host.boot_id, &v->journal, &v->err), 0);
-}
-
-static int vm_take(struct vm *v)
-{
-	const struct assignment_task task = {
-		.host = &host, .vm = v->vd.name, .journal = &v->journal, .choice = &v->choice
-	};
-
-	v->err = (struct error)ERROR_INIT;
-	return assignment_make(&v->a, &task, &v->err);
-}
-
-static int vm_undo(struct vm *v, bool has_leases, struct strv *reports)
-{
-	const struct undo_how how = { .has_leases = has_leases, .reports = reports };
-
-	v->err = (struct error)ERROR_INIT;
-	return undo_all(&host, &v->vd, &how, &v->err);
-}
-
-/* The differences that the run would report, as text. */
-static const char *vm_differences(struct vm *v)
-{
-	static char text[4096];
-	AUTO_JSON struct json_object *list = json_new_array();
-
-	(void)assignment_compare(&v->a, &host, v->vd.name, list, &v->err);
-	(void)snprintf(text, sizeof(text), "%s", json_compact(list));
-	return text;
-}
-
-static void vm_end(struct vm *v)
-{
-	for (size_t i = 0; i < v->choice.n; i++)
-		strv_done(&v->choice.v[i].members);
-	free(v->choice.v);
-	assignment_done(&v->a);
-	journal_close(&v->journal);
-	(void)vmdir_remove(&host, &v->vd, NULL);
-	vmdir_done(&v->vd);
-}
-
-static void undo_cleanly(struct vm *v)
-{
-	AUTO_STRV struct strv reports = STRV_INIT;
-
-	cr_expect_eq(vm_undo(v, true, &reports), 0, "%s", v->err.msg);
-	cr_expect_eq(reports.n, 0, "%s", reports.n > 0 ? reports.v[0] : "");
-	cr_expect_str_eq(vm_differences(v), "[]");
-}
-
 /* Everything that can be passed, in one VM. */
-static void want_all(struct vm *v)
+static void want_all(struct taking_vm *v)
 {
-	want(v, DEVICE_WHOLE, GPU, 1, "");
+	(void)taking_want(v, DEVICE_WHOLE, GPU, 1, "");
 	strv_add(&v->choice.v[0].members, "0000:41:00.1");
-	want(v, DEVICE_VFS, PF, 2, "");
-	want(v, DEVICE_MDEV, "mtty", 1, "nvidia-558");
-	want(v, DEVICE_VENDOR_VGPU, VGPU, 1, "558");
+	(void)taking_want(v, DEVICE_VFS, PF, 2, "");
+	(void)taking_want(v, DEVICE_MDEV, "mtty", 1, "nvidia-558");
+	strv_add(&taking_want(v, DEVICE_VENDOR_VGPU, TAKING_VGPU, 1, "558")->members, TAKING_VF);
 }
 
 Test(assignment, everything_in_one_vm)
 {
-	struct vm v;
+	struct taking_vm v;
 
-	vm_new(&v, "one");
+	taking_vm(&v, &t, "one");
 	want_all(&v);
-	cr_assert_eq(vm_take(&v), 0, "%s", v.err.msg);
+	cr_assert_eq(taking_make(&v), 0, "%s", v.err.msg);
 	cr_assert_eq(v.a.n, 6);
-	cr_expect_str_eq(fake_driver_of(&k, GPU), "vfio-pci");
-	cr_expect_str_eq(fake_driver_of(&k, "0000:41:00.1"), "vfio-pci");
-	cr_expect_str_eq(fake_get(&k, "bus/pci/devices/" PF "/sriov_numvfs"), "2");
+	cr_expect_str_eq(fake_driver_of(k, GPU), "vfio-pci");
+	cr_expect_str_eq(fake_driver_of(k, "0000:41:00.1"), "vfio-pci");
+	cr_expect_str_eq(fake_get(k, "bus/pci/devices/" PF "/sriov_numvfs"), "2");
 	cr_expect_str_eq(v.a.v[0].address, GPU);
 	cr_expect(v.a.v[0].slot == v.a.v[1].slot && v.a.v[1].function == 1);
 	cr_expect_neq(v.a.v[2].slot, v.a.v[0].slot);
 	cr_expect_neq(v.a.v[3].slot, v.a.v[2].slot);
 	cr_expect_neq(v.a.v[4].uuid[0], '\0');
-	cr_expect(strcmp(vm_differences(&v), "[]") != 0, "a comparison that cannot fail");
-	undo_cleanly(&v);
-	vm_end(&v);
-}
-
-/* A fault at the n-th write, n = 1, 2, ...: what was done before it is undone. */
-Test(assignment, a_failure_at_any_write_is_undone)
-{
-	unsigned int n = 1;
-
-	for (;; n++) {
-		struct vm v;
-		int r;
-
-		fake_reset(&k);
-		vm_new(&v, "one");
-		want_all(&v);
-		k.state->fail_at = n;
-		k.state->fail_errno = EIO;
-		r = vm_take(&v);
-		k.state->fail_at = 0;
-		undo_cleanly(&v);
-		vm_end(&v);
-		if (r == 0)
-			break;
-		cr_assert_lt(n, 100);
-	}
-	cr_expect_gt(n, 12, "only %u writes", n);
-}
-
-/* The process dies after each write: recover knows nothing but the journal, and has no leases. */
-Test(assignment, what_a_killed_guardian_did_is_undone_by_another_process)
-{
-	for (unsigned int n = 1; n < 100; n++) {
-		AUTO_STRV struct strv reports = STRV_INIT;
-		struct vm v;
-		int r;
-
-		fake_reset(&k);
-		vm_new(&v, "one");
-		want_all(&v);
-		k.state->fail_at = n;
-		k.state->fail_errno = EIO;
-		r = vm_take(&v);
-		k.state->fail_at = 0;
-		leases_done(&v.a.leases); /* they die with their process */
-		cr_expect_eq(vm_undo(&v, false, &reports), 0, "%s", v.err.msg);
-		cr_expect_eq(reports.n, 0);
-		cr_expect_eq(vm_undo(&v, false, &reports), 0, "again: %s", v.err.msg);
-		cr_expect_str_eq(vm_differences(&v), "[]");
-		vm_end(&v);
-		if (r == 0)
-			return;
-	}
-	cr_assert_fail("it never succeeds");
-}
-
-/* The undo itself fails at its n-th write and is called again.
- */
-Test(assignment, an_undo_that_fails_can_be_repeated)
-{
-	for (unsigned int n = 1; n < 100; n++) {
-		AUTO_STRV struct strv reports = STRV_INIT;
-		struct vm v;
-		int first;
-
-		fake_reset(&k);
-		vm_new(&v, "one");
-		want_all(&v);
-		cr_assert_eq(vm_take(&v), 0, "%s", v.err.msg);
-		fake_reset(&k);
-		k.state->fail_at = n;
-		k.state->fail_errno = EIO;
-		first = vm_undo(&v, true, &reports);
-		k.state->fail_at = 0;
-		cr_expect_eq(vm_undo(&v, true, &reports), 0, "write %u: %s", n, v.err.msg);
-		cr_expect_str_eq(vm_differences(&v), "[]", "write %u: %s", n, vm_differences(&v));
-		vm_end(&v);
-		if (first == 0)
-			return;
-	}
-	cr_assert_fail("it never succeeds");
+	cr_expect(strcmp(taking_differences(&v), "[]") != 0, "a comparison that cannot fail");
+	taking_undo_cleanly(&v);
+	taking_end(&v);
 }
 
 /* ---- VFs of one PF in two VMs ---- */
 
-static void start_two(struct vm *a, struct vm *b)
+static void start_two(struct taking_vm *a, struct taking_vm *b)
 {
-	vm_new(a, "a");
-	want(a, DEVICE_VFS, PF, 1, "");
+	taking_vm(a, &t, "a");
+	(void)taking_want(a, DEVICE_VFS, PF, 1, "");
 	a->choice.v[0].create = 2;
-	vm_new(b, "b");
-	want(b, DEVICE_VFS, PF, 1, "");
+	taking_vm(b, &t, "b");
+	(void)taking_want(b, DEVICE_VFS, PF, 1, "");
 	b->choice.v[0].create = 2;
-	cr_assert_eq(vm_take(a), 0, "%s", a->err.msg);
-	cr_assert_eq(vm_take(b), 0, "%s", b->err.msg);
+	cr_assert_eq(taking_make(a), 0, "%s", a->err.msg);
+	cr_assert_eq(taking_make(b), 0, "%s", b->err.msg);
 	cr_expect_str_neq(a->a.v[0].address, b->a.v[0].address);
 }
 
 static void check_pf_is_as_before(void)
 {
-	cr_expect_str_eq(fake_get(&k, "bus/pci/devices/" PF "/sriov_numvfs"), "0");
-	cr_expect_str_eq(fake_get(&k, "bus/pci/devices/" PF "/sriov_drivers_autoprobe"), "1");
+	cr_expect_str_eq(fake_get(k, "bus/pci/devices/" PF "/sriov_numvfs"), "0");
+	cr_expect_str_eq(fake_get(k, "bus/pci/devices/" PF "/sriov_drivers_autoprobe"), "1");
 }
 
 Test(assignment, vfs_made_by_the_first_vm_stay_until_the_second_ends)
 {
-	struct vm a, b;
+	struct taking_vm a, b;
 
 	start_two(&a, &b);
-	undo_cleanly(&a);
-	vm_end(&a);
-	cr_expect_str_eq(fake_get(&k, "bus/pci/devices/" PF "/sriov_numvfs"), "2");
-	undo_cleanly(&b);
-	vm_end(&b);
+	taking_undo_cleanly(&a);
+	taking_end(&a);
+	cr_expect_str_eq(fake_get(k, "bus/pci/devices/" PF "/sriov_numvfs"), "2");
+	taking_undo_cleanly(&b);
+	taking_end(&b);
 	check_pf_is_as_before();
 }
 
 Test(assignment, vfs_made_by_the_first_vm_go_when_it_ends_last)
 {
-	struct vm a, b;
+	struct taking_vm a, b;
 
 	start_two(&a, &b);
-	undo_cleanly(&b);
-	vm_end(&b);
-	cr_expect_str_eq(fake_get(&k, "bus/pci/devices/" PF "/sriov_numvfs"), "2");
-	undo_cleanly(&a);
-	vm_end(&a);
+	taking_undo_cleanly(&b);
+	taking_end(&b);
+	cr_expect_str_eq(fake_get(k, "bus/pci/devices/" PF "/sriov_numvfs"), "2");
+	taking_undo_cleanly(&a);
+	taking_end(&a);
 	check_pf_is_as_before();
 }
 
 Test(assignment, a_third_vm_finds_no_free_vf)
 {
-	struct vm a, b, c;
+	struct taking_vm a, b, c;
 
 	start_two(&a, &b);
-	vm_new(&c, "c");
-	want(&c, DEVICE_VFS, PF, 1, "");
-	cr_expect_eq(vm_take(&c), -EBUSY);
+	taking_vm(&c, &t, "c");
+	(void)taking_want(&c, DEVICE_VFS, PF, 1, "");
+	cr_expect_eq(taking_make(&c), -EBUSY);
 	cr_expect(strstr(c.err.msg, "0 of its 2 VFs are free") != NULL, "%s", c.err.msg);
-	undo_cleanly(&c);
-	vm_end(&c);
-	undo_cleanly(&a);
-	vm_end(&a);
-	undo_cleanly(&b);
-	vm_end(&b);
+	taking_undo_cleanly(&c);
+	taking_end(&c);
+	taking_undo_cleanly(&a);
+	taking_end(&a);
+	taking_undo_cleanly(&b);
+	taking_end(&b);
 	check_pf_is_as_before();
 }
 
 Test(assignment, vfs_of_somebody_else_are_used_and_left)
 {
-	struct vm v;
+	struct taking_vm v;
 
-	cr_assert_eq(fake_write_now(&k, "bus/pci/devices/" PF "/sriov_drivers_autoprobe", "0"), 0);
-	cr_assert_eq(fake_write_now(&k, "bus/pci/devices/" PF "/sriov_numvfs", "3"), 0);
-	vm_new(&v, "one");
-	want(&v, DEVICE_VFS, PF, 2, "");
-	cr_assert_eq(vm_take(&v), 0, "%s", v.err.msg);
-	undo_cleanly(&v);
-	vm_end(&v);
-	cr_expect_str_eq(fake_get(&k, "bus/pci/devices/" PF "/sriov_numvfs"), "3");
+	cr_assert_eq(fake_write_now(k, "bus/pci/devices/" PF "/sriov_drivers_autoprobe", "0"), 0);
+	cr_assert_eq(fake_write_now(k, "bus/pci/devices/" PF "/sriov_numvfs", "3"), 0);
+	taking_vm(&v, &t, "one");
+	(void)taking_want(&v, DEVICE_VFS, PF, 2, "");
+	cr_assert_eq(taking_make(&v), 0, "%s", v.err.msg);
+	taking_undo_cleanly(&v);
+	taking_end(&v);
+	cr_expect_str_eq(fake_get(k, "bus/pci/devices/" PF "/sriov_numvfs"), "3");
 }
 
 /* ---- what cannot be undone ---- */
@@ -365,36 +162,37 @@ Test(assignment, vfs_of_somebody_else_are_used_and_left)
 Test(assignment, what_somebody_else_changed_is_left_and_reported)
 {
 	AUTO_STRV struct strv reports = STRV_INIT;
-	struct vm v;
+	struct taking_vm v;
 
-	vm_new(&v, "one");
-	want(&v, DEVICE_WHOLE, GPU, 1, "");
-	cr_assert_eq(vm_take(&v), 0, "%s", v.err.msg);
-	cr_assert_eq(fake_write_now(&k, "bus/pci/devices/" GPU "/driver/unbind", GPU), 0);
-	cr_assert_eq(fake_write_now(&k, "bus/pci/devices/" GPU "/driver_override", "pcieport"), 0);
-	cr_expect_eq(vm_undo(&v, true, &reports), 0, "%s", v.err.msg);
+	taking_vm(&v, &t, "one");
+	(void)taking_want(&v, DEVICE_WHOLE, GPU, 1, "");
+	cr_assert_eq(taking_make(&v), 0, "%s", v.err.msg);
+	cr_assert_eq(fake_write_now(k, "bus/pci/devices/" GPU "/driver/unbind", GPU), 0);
+	cr_assert_eq(fake_write_now(k, "bus/pci/devices/" GPU "/driver_override", "pcieport"), 0);
+	cr_expect_eq(taking_undo(&v, true, &reports), 0, "%s", v.err.msg);
 	cr_expect_eq(reports.n, 1);
-	cr_expect(strstr(vm_differences(&v), GPU " driver") != NULL, "%s", vm_differences(&v));
-	vm_end(&v);
+	cr_expect(strstr(taking_differences(&v), GPU " driver") != NULL, "%s",
+		  taking_differences(&v));
+	taking_end(&v);
 }
 
 Test(assignment, a_write_that_hangs_quarantines_the_device_until_it_ends)
 {
 	AUTO_STRV struct strv reports = STRV_INIT;
 	struct quarantine q;
-	struct vm v;
+	struct taking_vm v;
 	pid_t pid;
 
-	vm_new(&v, "one");
-	want(&v, DEVICE_WHOLE, GPU, 1, "");
-	cr_assert_eq(vm_take(&v), 0, "%s", v.err.msg);
+	taking_vm(&v, &t, "one");
+	(void)taking_want(&v, DEVICE_WHOLE, GPU, 1, "");
+	cr_assert_eq(taking_make(&v), 0, "%s", v.err.msg);
 	/* another process of the VM, killed since, had begun a write that hangs */
-	fake_reset(&k);
-	k.state->hang_at = 1;
+	fake_reset(k);
+	k->state->hang_at = 1;
 	pid = fork();
 	cr_assert_geq(pid, 0);
 	if (pid == 0) {
-		struct sysfs sys = device_sysfs(&host);
+		struct sysfs sys = device_sysfs(host);
 		const struct sysfs_change change = { .op = "test",
 						     .object = GPU,
 						     .path = "bus/pci/devices/" GPU
@@ -405,16 +203,251 @@ Test(assignment, a_write_that_hangs_quarantines_the_device_until_it_ends)
 		(void)sysfs_change(&sys, &change, UINT64_MAX, NULL);
 		_exit(0);
 	}
-	while (!k.state->hangs)
+	while (!k->state->hangs)
 		clock_sleep_ms(1);
 	(void)kill(pid, SIGKILL);
 	(void)waitpid(pid, NULL, 0);
-	cr_expect_eq(vm_undo(&v, true, &reports), -ETIMEDOUT);
-	cr_expect_eq(quarantine_get(&host, GPU, &q), 1);
+	cr_expect_eq(taking_undo(&v, true, &reports), -ETIMEDOUT);
+	cr_expect_eq(quarantine_get(host, GPU, &q), 1);
 	cr_expect(strstr(q.why, "hangs") != NULL, "%s", q.why);
-	k.state->released = true;
-	for (int i = 0; i < 200 && vm_undo(&v, true, &reports) < 0; i++)
+	k->state->released = true;
+	for (int i = 0; i < 200 && taking_undo(&v, true, &reports) < 0; i++)
 		clock_sleep_ms(10);
-	cr_expect_str_eq(vm_differences(&v), "[]");
-	vm_end(&v);
+	cr_expect_str_eq(taking_differences(&v), "[]");
+	taking_end(&v);
+}
+
+/* ---- the VFs that were chosen ---- */
+
+static void make_vfs(const char *n)
+{
+	cr_assert_eq(fake_write_now(k, "bus/pci/devices/" PF "/sriov_drivers_autoprobe", "0"), 0);
+	cr_assert_eq(fake_write_now(k, "bus/pci/devices/" PF "/sriov_numvfs", n), 0);
+}
+
+Test(assignment, the_vfs_that_were_chosen_are_used)
+{
+	struct device_request *q;
+	struct taking_vm v;
+
+	make_vfs("4");
+	taking_vm(&v, &t, "one");
+	q = taking_want(&v, DEVICE_VFS, PF, 2, "");
+	strv_add(&q->members, "0000:04:00.2");
+	strv_add(&q->members, "0000:04:00.6");
+	cr_assert_eq(taking_make(&v), 0, "%s", v.err.msg);
+	cr_assert_eq(v.a.n, 2);
+	cr_expect_str_eq(v.a.v[0].address, "0000:04:00.2");
+	cr_expect_str_eq(v.a.v[1].address, "0000:04:00.6");
+	taking_undo_cleanly(&v);
+	taking_end(&v);
+}
+
+Test(assignment, a_chosen_vf_that_is_taken_by_now_is_refused)
+{
+	struct taking_vm v;
+
+	make_vfs("4");
+	cr_assert_eq(fake_write_now(k, "bus/pci/devices/0000:04:00.2/driver_override", "nvme"), 0);
+	cr_assert_eq(fake_write_now(k, "bus/pci/drivers/nvme/bind", "0000:04:00.2"), 0);
+	taking_vm(&v, &t, "one");
+	strv_add(&taking_want(&v, DEVICE_VFS, PF, 1, "")->members, "0000:04:00.2");
+	cr_expect_eq(taking_make(&v), -EBUSY);
+	cr_expect_not_null(strstr(v.err.msg, "0000:04:00.2 is on the driver nvme"), "%s",
+			   v.err.msg);
+	cr_expect_str_eq(fake_driver_of(k, "0000:04:00.2"), "nvme");
+	taking_undo_cleanly(&v);
+	taking_end(&v);
+}
+
+Test(assignment, chosen_vfs_that_have_gone_are_made_anew)
+{
+	struct taking_vm v;
+
+	taking_vm(&v, &t, "one");
+	strv_add(&taking_want(&v, DEVICE_VFS, PF, 1, "")->members, "0000:04:00.0");
+	cr_assert_eq(taking_make(&v), 0, "%s", v.err.msg);
+	cr_expect_str_eq(v.a.v[0].address, "0000:04:00.0");
+	taking_undo_cleanly(&v);
+	taking_end(&v);
+	check_pf_is_as_before();
+}
+
+Test(assignment, a_vgpu_that_is_somebody_elses_by_now_is_refused)
+{
+	struct taking_vm v;
+
+	cr_assert_eq(
+		fake_write_now(k, "bus/pci/devices/" TAKING_VF "/nvidia/current_vgpu_type", "557"),
+		0);
+	taking_vm(&v, &t, "one");
+	strv_add(&taking_want(&v, DEVICE_VENDOR_VGPU, TAKING_VGPU, 1, "558")->members, TAKING_VF);
+	cr_expect_eq(taking_make(&v), -EBUSY);
+	taking_undo_cleanly(&v);
+	cr_expect_str_eq(fake_get(k, "bus/pci/devices/" TAKING_VF "/nvidia/current_vgpu_type"),
+			 "557");
+	taking_end(&v);
+}
+
+/* ---- groups, the whole and its parts ---- */
+
+Test(assignment, all_of_a_group_is_leased)
+{
+	AUTO_LEASES struct leases leases = LEASES_INIT;
+	AUTO_STRV struct strv names = STRV_INIT;
+	struct taking_vm v;
+
+	cr_assert_eq(
+		fake_write_now(k, "bus/pci/devices/" TAKING_AUDIO "/driver/unbind", TAKING_AUDIO),
+		0);
+	taking_vm(&v, &t, "one");
+	(void)taking_want(&v, DEVICE_WHOLE, GPU, 1, "");
+	cr_assert_eq(taking_make(&v), 0, "%s", v.err.msg);
+	strv_add(&names, TAKING_AUDIO);
+	cr_expect_eq(leases_take(host, &names, "two", &leases, NULL), -EBUSY);
+	taking_undo_cleanly(&v);
+	taking_end(&v);
+}
+
+Test(assignment, a_group_that_the_kernel_would_not_give_is_refused)
+{
+	struct taking_vm v;
+
+	taking_vm(&v, &t, "one");
+	(void)taking_want(&v, DEVICE_WHOLE, TAKING_GPU2, 1, "");
+	k->state->not_viable_group = 6;
+	cr_expect_eq(taking_make(&v), -EBUSY);
+	cr_expect_not_null(strstr(v.err.msg, "IOMMU group 6"), "%s", v.err.msg);
+	taking_undo_cleanly(&v);
+	taking_end(&v);
+}
+
+Test(assignment, a_part_of_what_somebody_has_as_a_whole_is_refused)
+{
+	struct taking_vm whole, part;
+
+	taking_vm(&whole, &t, "whole");
+	(void)taking_want(&whole, DEVICE_WHOLE, TAKING_NVIDIA, 1, "");
+	cr_assert_eq(taking_make(&whole), 0, "%s", whole.err.msg);
+	taking_vm(&part, &t, "part");
+	(void)taking_want(&part, DEVICE_MDEV, TAKING_NVIDIA, 1, "nvidia-558");
+	cr_expect_eq(taking_make(&part), -EBUSY);
+	cr_expect_not_null(strstr(part.err.msg, "VM whole"), "%s", part.err.msg);
+	taking_undo_cleanly(&part);
+	taking_end(&part);
+	taking_undo_cleanly(&whole);
+	taking_end(&whole);
+}
+
+Test(assignment, the_whole_of_what_somebody_has_a_part_of_is_refused)
+{
+	struct taking_vm whole, part;
+
+	taking_vm(&part, &t, "part");
+	(void)taking_want(&part, DEVICE_MDEV, TAKING_NVIDIA, 1, "nvidia-558");
+	cr_assert_eq(taking_make(&part), 0, "%s", part.err.msg);
+	taking_vm(&whole, &t, "whole");
+	(void)taking_want(&whole, DEVICE_WHOLE, TAKING_NVIDIA, 1, "");
+	cr_expect_eq(taking_make(&whole), -EBUSY);
+	cr_expect_not_null(strstr(whole.err.msg, "mediated devices"), "%s", whole.err.msg);
+	taking_undo_cleanly(&whole);
+	taking_end(&whole);
+	taking_undo_cleanly(&part);
+	taking_end(&part);
+}
+
+/* A driver gives the lowest free number away: who comes back first must have had the lowest. */
+Test(assignment, gpus_come_back_in_the_order_of_their_numbers)
+{
+	static const char *const cards[][2] = { { TAKING_GPU, "card1" },
+						{ TAKING_NVIDIA, "card0" } };
+	struct taking_vm v;
+
+	for (size_t i = 0; i < 2; i++) {
+		char path[128];
+
+		(void)snprintf(path, sizeof(path), "bus/pci/devices/%s/drm/%s/dev", cards[i][0],
+			       cards[i][1]);
+		fake_text(k, path, "226:%zu\n", 1 - i);
+		(void)snprintf(path, sizeof(path), "bus/pci/devices/%s/drm/%s/uevent", cards[i][0],
+			       cards[i][1]);
+		fake_text(k, path, "DEVNAME=dri/%s\n", cards[i][1]);
+	}
+	taking_vm(&v, &t, "one");
+	(void)taking_want(&v, DEVICE_WHOLE, GPU, 1, "");
+	strv_add(&v.choice.v[0].members, TAKING_AUDIO);
+	(void)taking_want(&v, DEVICE_WHOLE, TAKING_NVIDIA, 1, "");
+	cr_assert_eq(taking_make(&v), 0, "%s", v.err.msg);
+	cr_expect_str_eq(v.a.v[0].address, GPU, "the guest sees them by address");
+	fake_reset(k);
+	taking_undo_cleanly(&v);
+	cr_expect_str_eq(k->state->last_bound[0], TAKING_NVIDIA);
+	cr_expect_str_eq(k->state->last_bound[1], GPU);
+	cr_expect_str_eq(k->state->last_bound[2], TAKING_AUDIO);
+	taking_end(&v);
+}
+
+/* ---- a guardian that died ---- */
+
+Test(assignment, what_a_dead_run_has_not_given_back_nobody_gets)
+{
+	AUTO_STRV struct strv reports = STRV_INIT;
+	struct lease_holder holder;
+	struct taking_vm dead, other;
+
+	taking_vm(&dead, &t, "dead");
+	(void)taking_want(&dead, DEVICE_WHOLE, GPU, 1, "");
+	strv_add(&dead.choice.v[0].members, TAKING_AUDIO);
+	cr_assert_eq(taking_make(&dead), 0, "%s", dead.err.msg);
+	leases_done(&dead.a.leases); /* they end with its guardian */
+	cr_expect_eq(lease_holder(host, GPU, &holder, NULL), 1);
+	cr_expect(holder.is_dead && strcmp(holder.vm, "dead") == 0);
+	taking_vm(&other, &t, "other");
+	(void)taking_want(&other, DEVICE_WHOLE, GPU, 1, "");
+	cr_expect_eq(taking_make(&other), -EBUSY);
+	cr_expect_not_null(strstr(other.err.msg, "VM dead"), "%s", other.err.msg);
+	cr_expect_str_eq(other.err.hint, "bmvm recover");
+	cr_expect_eq(taking_undo(&dead, false, &reports), 0, "%s", dead.err.msg);
+	cr_expect_eq(reports.n, 0);
+	cr_expect_str_eq(taking_differences(&dead), "[]");
+	/* its run folder is there still, as that of a preserved VM would be */
+	cr_expect_eq(lease_holder(host, GPU, &holder, NULL), 0);
+	cr_expect_eq(taking_make(&other), 0, "%s", other.err.msg);
+	taking_undo_cleanly(&other);
+	taking_end(&other);
+	taking_end(&dead);
+}
+
+/* Whoever undoes holds all leases until all is undone. */
+Test(assignment, nobody_gets_a_device_while_others_of_its_run_are_given_back)
+{
+	struct taking_vm dead;
+	struct error err = ERROR_INIT;
+	AUTO_STRV struct strv gpu = STRV_INIT;
+	AUTO_LEASES struct leases leases = LEASES_INIT;
+	int status = 1;
+	pid_t pid;
+
+	taking_vm(&dead, &t, "dead");
+	(void)taking_want(&dead, DEVICE_WHOLE, GPU, 1, "");
+	strv_add(&dead.choice.v[0].members, TAKING_AUDIO);
+	(void)taking_want(&dead, DEVICE_WHOLE, TAKING_NIC, 1, "");
+	cr_assert_eq(taking_make(&dead), 0, "%s", dead.err.msg);
+	leases_done(&dead.a.leases);
+	fake_reset(k);
+	k->state->hang_at = 7; /* the GPU's is back, its audio function's is not */
+	pid = fork();
+	if (pid == 0)
+		_exit(taking_undo(&dead, false, NULL) == 0 ? 0 : 1);
+	while (!k->state->hangs)
+		clock_sleep_ms(1);
+	strv_add(&gpu, GPU);
+	cr_expect_eq(leases_take(host, &gpu, "other", &leases, &err), -EBUSY);
+	cr_expect_not_null(strstr(err.msg, "in use by VM dead"), "%s", err.msg);
+	k->state->released = true;
+	cr_expect_eq(waitpid(pid, &status, 0), pid);
+	cr_expect_eq(status, 0);
+	cr_expect_str_eq(taking_differences(&dead), "[]");
+	cr_expect_eq(leases_take(host, &gpu, "other", &leases, &err), 0, "%s", err.msg);
+	taking_end(&dead);
 }

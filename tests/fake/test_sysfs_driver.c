@@ -112,8 +112,9 @@ Test(sysfs_driver, a_function_without_driver_is_only_unbound)
 	cr_assert_eq(k.n_intents, 3, "there was nothing to unbind");
 	cr_assert_eq(give_back_within(&binding, LONG_MS), 0);
 	cr_assert_str_eq(fake_driver_of(&k, "0000:42:00.0"), "");
-	cr_assert_eq(k.n_intents, 4);
+	cr_assert_eq(k.n_intents, 5);
 	cr_assert_str_eq(k.intents[3].path, D "0000:42:00.0/driver/unbind");
+	cr_assert_str_eq(k.intents[4].path, D "0000:42:00.0/power/control", "vfio left it on");
 }
 
 Test(sysfs_driver, an_override_of_the_admin_comes_back_to_the_letter)

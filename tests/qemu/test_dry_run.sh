@@ -56,6 +56,27 @@ for file in "$BMVM_SOURCE"/examples/*.json; do
 		grep -qE 'not available yet|hugepages|cpu_pinning|needs OVMF|common-licenses|IOMMU|have to be pinned|base image' err || fail "$file"
 	fi
 done
+
+# --- a place on the host -------------------------------------------------------------------------------
+
+dry -c '{"baremetal_vm": {"numa_node": 0}}' --memory 64M --vcpus 1
+if [ $code = 0 ]; then
+	grep -q '^numa node   0, CPUs [0-9]' out || fail "the node is not told"
+	grep -q '"host-nodes":\[0\],"policy":"bind"' out || fail "memory is not bound"
+else
+	grep -qE 'numa_node: (there is no node 0|of node 0|node 0 has no CPU)|no memory bound' err || fail "numa_node 0"
+fi
+refused 'there is no node 1000 here' -c '{"baremetal_vm": {"numa_node": 1000}}'
+dry -c '{"baremetal_vm": {"numa_node": "auto"}}'
+[ $code = 0 ] || fail "numa_node auto without devices"
+grep -q 'no device is passed, so "auto" binds nothing' err || fail "nothing is said of numa_node auto"
+refused 'network.bridge: there is no interface bmvm-none' \
+	-c '{"baremetal_vm": {"network": {"mode": "bridge", "bridge": "bmvm-none"}}}'
+refused 'network.tap: there is no interface bmvm-none' \
+	-c '{"baremetal_vm": {"network": {"mode": "tap", "tap": "bmvm-none"}}}'
+refused 'network.mode: "tap" makes a network interface, which needs root' \
+	-c '{"baremetal_vm": {"network": {"mode": "tap"}}}'
+
 dry -c '{"baremetal_vm": {"firmware": {"code": "'"$work"'/vmlinuz", "vars": "'"$work"'/vmlinuz"}}}'
 [ $code = 0 ] || fail "a kernel in the image and UEFI firmware"
 

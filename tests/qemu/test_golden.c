@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,8 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "host/host.h"
+#include "host/tap.h"
 #include "tests/qemu/helper_guest.h"
 #include "vm/virtiofsd.h"
 
@@ -216,6 +219,49 @@ static void on_device(struct stage *s, const char *value)
 	strv_add(&s->out, json_compact(o));
 }
 
+/* A tap interface in a network of its own, which is there as long as the descriptor. */
+static int make_tap(void)
+{
+	AUTO_CLOSE int ours = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	struct host host = HOST_INIT;
+	int fd;
+
+	host.dev_fd = open("/dev", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (unshare(CLONE_NEWNET) < 0)
+		return -1;
+	fd = tap_make(&host, "bmvm-test", NULL);
+	cr_assert_eq(setns(ours, CLONE_NEWNET), 0);
+	host_done(&host);
+	return fd;
+}
+
+/* vhost is left out where this host has none. */
+static void on_netdev(struct stage *s, const char *value)
+{
+	AUTO_JSON struct json_object *o = NULL;
+	const char *vhost;
+	int fd;
+
+	cr_assert_eq(json_parse(value, strlen(value), &o, NULL), 0, "%s", value);
+	if (strcmp(json_str_or(o, "type", ""), "tap") == 0) {
+		fd = make_tap();
+		if (fd < 0) {
+			s->skip = "needs root and /dev/net/tun";
+			return;
+		}
+		give(s, atoi(json_str_or(o, "fd", "")), fd);
+		vhost = json_str_or(o, "vhostfd", NULL);
+		fd = vhost == NULL ? -1 : open("/dev/vhost-net", O_RDWR | O_CLOEXEC);
+		if (fd >= 0)
+			give(s, atoi(vhost), fd);
+		if (fd < 0) {
+			json_object_object_del(o, "vhost");
+			json_object_object_del(o, "vhostfd");
+		}
+	}
+	strv_add(&s->out, json_compact(o));
+}
+
 static void on_kernel(struct stage *s, const char *value)
 {
 	int number = 0;
@@ -244,7 +290,7 @@ static const struct {
 	{ "-add-fd", on_add_fd }, { "-chardev", on_chardev }, { "-blockdev", on_blockdev },
 	{ "-object", on_object }, { "-fsdev", on_fsdev },     { "-kernel", on_kernel },
 	{ "-initrd", on_kernel }, { "-accel", on_accel },     { "-cpu", on_cpu },
-	{ "-device", on_device },
+	{ "-device", on_device }, { "-netdev", on_netdev },
 };
 
 static void adapt(struct stage *s)

@@ -20,6 +20,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "host/cpus.h"
 #include "tests/qemu/helper_guest.h"
 
 static double seconds_to_stop(struct guest *g, unsigned int powerdown_ms, enum qemu_ending *how)
@@ -401,6 +402,46 @@ static int vcpu_thread(struct guest *g)
 		0);
 	cr_assert_eq(json_get_u64(json_object_array_get_idx(reply, 0), "thread-id", &id, NULL), 0);
 	return (int)id;
+}
+
+Test(qemu, vcpus_are_kept_on_the_cpus_of_a_node)
+{
+	struct cpu_mask mine = { { 0 } }, absent = { { 0 } };
+	struct error err = ERROR_INIT;
+	struct guest g;
+	cpu_set_t set;
+
+	cpu_mask_add(&mine, (unsigned int)first_cpu());
+	cpu_mask_add(&mine, 4000); /* one that is not there does no harm beside one that is */
+	cpu_mask_add(&absent, 4000);
+	guest_init(&g);
+	g.plan.vcpus = 2;
+	g.plan.numa_node = 0;
+	guest_start(&g);
+	cr_assert_eq(qemu_keep_vcpus(&g.qemu, &mine, deadline_in_s(30), &err), 0, "%s", err.msg);
+	cr_assert_eq(sched_getaffinity(vcpu_thread(&g), sizeof(set), &set), 0);
+	cr_expect_eq(CPU_COUNT(&set), 1);
+	cr_expect(CPU_ISSET((size_t)first_cpu(), &set));
+	cr_expect_eq(qemu_keep_vcpus(&g.qemu, &absent, deadline_in_s(30), &err), -EINVAL);
+	cr_expect(strstr(err.msg, "4000") != NULL, "%s", err.msg);
+	guest_done(&g);
+}
+
+/* What the kernel says of the memory that QEMU has: all of the guest's is bound. */
+Test(qemu, memory_is_bound_to_the_node)
+{
+	AUTO_FREE char *path = NULL;
+	AUTO_FREE char *maps = NULL;
+	struct guest g;
+
+	guest_init(&g);
+	g.plan.numa_node = 0;
+	guest_start(&g);
+	cr_assert_gt(asprintf(&path, "/proc/%d/numa_maps", (int)g.qemu.process.pid), 0);
+	if (file_read_at(AT_FDCWD, path, (size_t)1 << 22, &maps, NULL, NULL) < 0)
+		cr_skip("the kernel has no numa_maps");
+	cr_expect(strstr(maps, " bind:0") != NULL, "%s", maps);
+	guest_done(&g);
 }
 
 Test(qemu, a_vcpu_is_pinned_to_the_cpu_asked_for)

@@ -25,6 +25,7 @@ void golden_caps(struct qemu_caps *c)
 		.tcg = true,
 		.q35 = true,
 		.memfd = true,
+		.host_nodes = true,
 		.vvfat = true,
 		.net_user = true,
 		.action = true,

@@ -112,8 +112,23 @@ void tree_intel(const char *root)
 	pool(root, "sys/devices/system/node/node0/hugepages", 2048, 0, 0);
 }
 
+static void node_memory(const char *root, unsigned int id, unsigned int gib, unsigned int free_gib)
+{
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "sys/devices/system/node/node%u/meminfo", id);
+	tree_file(root, path,
+		  "Node %u MemTotal:       %u kB\nNode %u MemFree:        %u kB\n"
+		  "Node %u Active(anon):   1048576 kB\nNode %u Active(file):   1048576 kB\n"
+		  "Node %u Inactive(file): 2097152 kB\nNode %u SReclaimable:   1048576 kB\n",
+		  id, gib << 20, id, (free_gib - 4) << 20, id, id, id, id);
+}
+
+/* Node 0 has 128 GiB of which 112 GiB are available, node 1 the same with 80 GiB. */
 static void amd_topology(const char *root)
 {
+	node_memory(root, 0, 128, 112);
+	node_memory(root, 1, 128, 80);
 	for (unsigned int cpu = 0; cpu < 16; cpu++) {
 		char path[128];
 

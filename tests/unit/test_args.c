@@ -16,7 +16,7 @@ static void bare(struct qemu_caps *c)
 	golden_caps(c);
 	c->kvm = c->vvfat = c->action = c->sandbox_spawn = c->sandbox_resource = false;
 	c->vmgenid = c->pvpanic = c->virtio_rng = c->vhost_user_fs = c->virtio_9p = false;
-	c->memfd = c->vfio_pci = c->pcie_root_port = false;
+	c->memfd = c->host_nodes = c->vfio_pci = c->pcie_root_port = false;
 	strv_done(&c->machine_options);
 }
 
@@ -61,6 +61,38 @@ static void huge(struct vm_plan *p)
 {
 	p->memory_kind = VM_MEMORY_HUGE;
 	p->huge_page = 2 * MIB;
+}
+
+static void lan(struct vm_plan *p)
+{
+	p->isolated = true;
+	p->lan_fd = 9;
+	p->lan_mac = "52:54:00:65:43:21";
+	p->lan_mtu = 1500;
+}
+
+static void lan_vhost(struct vm_plan *p)
+{
+	lan(p);
+	p->lan_vhost_fd = 10;
+	p->lan_mtu = 9000;
+}
+
+static void on_node(struct vm_plan *p)
+{
+	p->numa_node = 0;
+}
+
+static void huge_on_node(struct vm_plan *p)
+{
+	huge(p);
+	p->numa_node = 0;
+}
+
+static void shared_on_node(struct vm_plan *p)
+{
+	mount_virtiofs(p);
+	p->numa_node = 0;
 }
 
 static void raw_base(struct vm_plan *p)
@@ -124,6 +156,11 @@ static const struct golden goldens[] = {
 	{ "mount-9p", mount_9p, golden_caps },
 	{ "mount-virtiofs", mount_virtiofs, golden_caps },
 	{ "huge", huge, golden_caps },
+	{ "lan", lan, golden_caps },
+	{ "lan-vhost", lan_vhost, golden_caps },
+	{ "numa", on_node, golden_caps },
+	{ "numa-huge", huge_on_node, golden_caps },
+	{ "numa-virtiofs", shared_on_node, golden_caps },
 	{ "raw-base", raw_base, golden_caps },
 	{ "chain", chain, golden_caps },
 	{ "iso-seed", iso, golden_caps },
@@ -268,6 +305,30 @@ static void no_mac(struct vm_plan *p)
 	p->mac = NULL;
 }
 
+static void emulated_on_node(struct vm_plan *p)
+{
+	tcg(p);
+	p->numa_node = 1;
+}
+
+static void lan_without_mac(struct vm_plan *p)
+{
+	lan(p);
+	p->lan_mac = NULL;
+}
+
+static void lan_on_stdin(struct vm_plan *p)
+{
+	lan(p);
+	p->lan_fd = 0;
+}
+
+static void vhost_on_stdin(struct vm_plan *p)
+{
+	lan_vhost(p);
+	p->lan_vhost_fd = 2;
+}
+
 Test(args, what_cannot_be_expressed_is_refused)
 {
 	static const struct {
@@ -296,8 +357,12 @@ Test(args, what_cannot_be_expressed_is_refused)
 		{ long_tag, golden_caps, -EINVAL, "tag of mount 0" },
 		{ pathless_9p, golden_caps, -EINVAL, "path is empty" },
 		{ no_mac, golden_caps, -EINVAL, "mac is empty" },
+		{ lan_without_mac, golden_caps, -EINVAL, "mac is empty" },
+		{ lan_on_stdin, golden_caps, -EINVAL, "tap has no descriptor" },
+		{ vhost_on_stdin, golden_caps, -EINVAL, "vhost has no descriptor" },
 		{ iso, bare, -ENOTSUP, "no KVM support" },
 		{ tcg, bare, -ENOTSUP, "no vvfat" },
+		{ emulated_on_node, bare, -ENOTSUP, "no memory bound to a NUMA node" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {

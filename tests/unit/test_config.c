@@ -446,10 +446,6 @@ static const struct {
 	const char *inside; /* of baremetal_vm */
 	const char *key;
 } later[] = {
-	{ "\"network\": {\"mode\": \"bridge\", \"bridge\": \"br0\"}", "baremetal_vm.network.mode" },
-	{ "\"network\": {\"mode\": \"tap\"}", "baremetal_vm.network.mode" },
-	{ "\"numa_node\": 0", "baremetal_vm.numa_node" },
-	{ "\"numa_node\": \"auto\"", "baremetal_vm.numa_node" },
 	{ "\"docker\": {\"script\": \"s.sh\"}", "baremetal_vm.docker.script" },
 	{ "\"docker\": {\"proxy\": \"http://p:1\"}", "baremetal_vm.docker.proxy" },
 	{ "\"docker\": {\"mirror\": \"https://m\"}", "baremetal_vm.docker.mirror" },
@@ -485,6 +481,10 @@ Test(config, has_what_this_version_offers)
 		"\"network\": {\"isolated\": true}",
 		"\"cpu_pinning\": \"auto\", \"hugepages\": \"1G\"",
 		"\"devices\": [], \"numa_node\": null",
+		"\"numa_node\": 0",
+		"\"network\": {\"mode\": \"bridge\", \"bridge\": \"br0\"}",
+		"\"network\": {\"mode\": \"tap\"}",
+		"\"numa_node\": \"auto\"",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(offered); i++) {

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "host/device_nodes.h"
 #include "host/device_users.h"
+#include "host/owners.h"
 #include "tests/unit/helper_tree.h"
 
 #define GPU     "0000:03:00.0"
@@ -68,6 +69,8 @@ static void setup(void)
 {
 	root = tree_new();
 	tree_amd(root);
+	tree_dir(root, "run");
+	tree_dir(root, "etc");
 	tree_host(root, &host);
 	tree_file(root, DEVICES GPU "/vendor", "0x1002\n");
 	node(DEVICES GPU "/drm/card1", "226:1", "dri/card1", "../../class/drm");
@@ -180,19 +183,199 @@ Test(device_users, nvidias_own_nodes)
 	cr_expect_str_eq(users_of(GPU), "700 trainer /dev/nvidia3\n");
 }
 
-Test(device_users, compute_queues_of_this_gpu_only)
+Test(device_users, capabilities_of_nvidias_instances)
 {
-	tree_file(root, "sys/class/kfd/kfd/topology/nodes/0/properties", "cpu_cores_count 8\n");
-	tree_file(root, "sys/class/kfd/kfd/topology/nodes/1/properties",
-		  "vendor_id 4098\nlocation_id 768\ndomain 0\n"); /* 03:00.0 */
-	tree_file(root, "sys/class/kfd/kfd/topology/nodes/1/gpu_id", "51234\n");
+	tree_file(
+		root, "proc/devices",
+		"Character devices:\n195 nvidia\n509 nvidia-caps\n\nBlock devices:\n259 blkext\n");
+	tree_file(root, "proc/driver/nvidia/gpus/" GPU "/information", "Device Minor: \t 3\n");
+	tree_file(root, "proc/driver/nvidia-caps/mig-minors",
+		  "config 1\nmonitor 2\ngpu3/gi1/access 412\ngpu3/gi1/ci0/access 413\n"
+		  "gpu13/gi1/access 1762\n");
+	process(710, "trainer");
+	holds(710, 5, "/dev/nvidia-caps/nvidia-cap413");
+	process(711, "other");
+	holds(711, 5, "/dev/nvidia-caps/nvidia-cap1762");
+	process(712, "monitor");
+	holds(712, 5, "/dev/nvidia-caps/nvidia-cap2");
+	holds(712, 6, "/dev/nvidiactl");
+	holds(712, 7, "/dev/nvidia-uvm");
+	cr_expect_str_eq(users_of(GPU), "710 trainer /dev/nvidia-caps/nvidia-cap413\n");
+}
+
+Test(device_users, whoever_has_an_nvswitch_may_have_this_one)
+{
+	tree_file(root, "proc/devices", "Character devices:\n507 nvidia-nvswitch\n");
+	tree_file(root, "proc/driver/nvidia-nvswitch/devices/" GPU "/information", "BIOS\n");
+	process(720, "nv-fabricmanager");
+	holds(720, 5, "/dev/nvidia-nvswitch2");
+	process(721, "ctl");
+	holds(721, 5, "/dev/nvidia-nvswitchctl");
+	cr_expect_str_eq(users_of(GPU), "720 nv-fabricmanager /dev/nvidia-nvswitch2\n");
+	cr_expect_str_eq(users_of(AUDIO), "");
+}
+
+Test(device_users, vgpus_belong_to_a_gpu_that_is_divided)
+{
+	tree_file(root, "proc/driver/nvidia/gpus/" GPU "/information", "Device Minor: \t 3\n");
+	process(730, "nvidia-vgpu-mgr");
+	holds(730, 5, "/dev/nvidia-vgpuctl");
+	holds(730, 6, "/dev/nvidia-vgpu1");
+	cr_expect_str_eq(users_of(GPU), "");
+	tree_dir(root, DEVICES GPU "/virtfn0/nvidia");
+	cr_expect_str_eq(users_of(GPU), "730 nvidia-vgpu-mgr /dev/nvidia-vgpu1\n");
+}
+
+Test(device_users, the_group_of_a_mediated_device)
+{
+	static const char device[] = DEVICES GPU "/0b5e3a4c-9d1f-4c2e-8a77-0123456789ab";
+	char path[256];
+
+	tree_dir(root, device);
+	(void)snprintf(path, sizeof(path), "%s/iommu_group", device);
+	link_to("../../../../kernel/iommu_groups/31", path);
+	tree_file(root, "sys/class/vfio/31/dev", "242:4\n");
+	process(610, "qemu-system-x86");
+	holds(610, 11, "/dev/vfio/31");
+	cr_expect_str_eq(users_of(GPU), "610 qemu-system-x86 /dev/vfio/31\n");
+}
+
+Test(device_users, configuration_space_held_open)
+{
+	process(410, "setpci");
+	holds(410, 3, "/sys/devices/pci0000:00/0000:00:01.0/" GPU "/config");
+	cr_expect_str_eq(users_of(GPU),
+			 "410 setpci /sys/devices/pci0000:00/0000:00:01.0/" GPU "/config\n");
+}
+
+static void kfd_node(unsigned int i, unsigned long location, unsigned int render,
+		     unsigned long gpu_id)
+{
+	char path[96];
+
+	(void)snprintf(path, sizeof(path), "sys/class/kfd/kfd/topology/nodes/%u/properties", i);
+	tree_file(root, path, "vendor_id 4098\nlocation_id %lu\ndomain 0\ndrm_render_minor %u\n",
+		  location, render);
+	(void)snprintf(path, sizeof(path), "sys/class/kfd/kfd/topology/nodes/%u/gpu_id", i);
+	tree_file(root, path, "%lu\n", gpu_id);
+}
+
+/* The driver has vram_ID of each GPU for each process: what is in it tells. */
+Test(device_users, compute_memory_of_this_gpu_only)
+{
+	tree_file(root, "sys/class/kfd/kfd/topology/nodes/0/properties",
+		  "cpu_cores_count 8\nlocation_id 0\ndrm_render_minor 0\n");
+	tree_file(root, "sys/class/kfd/kfd/topology/nodes/0/gpu_id", "0\n");
+	kfd_node(1, 0x300, 129, 51234); /* 03:00.0 */
+	kfd_node(2, 0x500, 130, 7);
 	process(800, "python3");
 	holds(800, 4, "/dev/kfd");
 	tree_file(root, "sys/class/kfd/kfd/proc/800/vram_51234", "4096\n");
 	process(801, "other");
 	holds(801, 4, "/dev/kfd");
+	tree_file(root, "sys/class/kfd/kfd/proc/801/vram_51234", "0\n");
 	tree_file(root, "sys/class/kfd/kfd/proc/801/vram_7", "4096\n");
 	cr_expect_str_eq(users_of(GPU), "800 python3 /dev/kfd\n");
+}
+
+Test(device_users, a_compute_queue_without_memory)
+{
+	kfd_node(0, 0x300, 129, 51234);
+	process(802, "spinner");
+	holds(802, 4, "/dev/kfd");
+	tree_file(root, "sys/class/kfd/kfd/proc/802/vram_51234", "0\n");
+	tree_file(root, "sys/class/kfd/kfd/proc/802/queues/0/gpuid", "51234\n");
+	process(803, "elsewhere");
+	tree_file(root, "sys/class/kfd/kfd/proc/803/queues/0/gpuid", "7\n");
+	cr_expect_str_eq(users_of(GPU), "802 spinner /dev/kfd\n");
+}
+
+/* Partitions of one GPU have ids and render nodes of their own; the number is in the high bits. */
+Test(device_users, partitions_of_a_gpu)
+{
+	kfd_node(0, 0x300, 129, 100);
+	kfd_node(1, 0x10000300, 131, 101);
+	process(804, "rank1");
+	tree_file(root, "sys/class/kfd/kfd/proc/804/vram_101", "4096\n");
+	process(805, "viewer");
+	holds(805, 4, "/dev/dri/renderD131");
+	cr_expect_not_null(strstr(users_of(GPU), "804 rank1 /dev/kfd\n"));
+	cr_expect_not_null(strstr(users_of(GPU), "805 viewer /dev/dri/renderD131\n"));
+}
+
+/* A topology that tells another location: the render node says whose it is. */
+Test(device_users, the_compute_node_of_a_render_node)
+{
+	kfd_node(0, 0, 129, 100);
+	process(806, "rank0");
+	tree_file(root, "sys/class/kfd/kfd/proc/806/vram_100", "4096\n");
+	cr_expect_str_eq(users_of(GPU), "806 rank0 /dev/kfd\n");
+}
+
+/* ---- other programs' VMs ---- */
+
+static void domain(const char *name, int pid, const char *source)
+{
+	char path[128];
+
+	(void)snprintf(path, sizeof(path), "run/libvirt/qemu/%s.xml", name);
+	tree_file(root, path,
+		  "<domstatus state='running' reason='booted' pid='%d'>\n<domain type='kvm'>\n"
+		  "<disk><source file='/x.img'/></disk>\n"
+		  "<hostdev mode='subsystem' type='pci' managed='yes'><driver name='vfio'/>\n"
+		  "<source>%s</source>\n"
+		  "<address type='pci' domain='0x0000' bus='0x03' slot='0x00' function='0x0'/>\n"
+		  "</hostdev></domain></domstatus>\n",
+		  pid, source);
+}
+
+Test(device_users, a_live_vm_of_libvirt)
+{
+	process(900, "qemu-system-x86");
+	domain("web1", 900, "<address domain='0x0000' bus='0x03' slot='0x00' function='0x1'/>");
+	domain("dead", 901, "<address domain='0x0000' bus='0x04' slot='0x00' function='0x0'/>");
+	tree_file(root, DEVICES NIC "/vendor", "0x8086\n");
+	cr_expect_str_eq(users_of(AUDIO), "0  libvirt's VM web1 has it (process 900)\n");
+	cr_expect_str_eq(users_of(GPU), "", "that is where the guest sees it");
+	cr_expect_str_eq(users_of(NIC), "", "its process has ended");
+}
+
+Test(device_users, what_proxmox_has_reserved)
+{
+	process(910, "kvm");
+	tree_file(root, DEVICES NIC "/vendor", "0x8086\n");
+	tree_file(root, "run/qemu-server/pci-id-reservations",
+		  "0000:03:00 104 pid:910\n" NIC " 105 pid:911\n");
+	cr_expect_str_eq(users_of(GPU), "0  Proxmox VE's VM 104 has reserved it\n");
+	cr_expect_str_eq(users_of(AUDIO), "0  Proxmox VE's VM 104 has reserved it\n");
+	cr_expect_str_eq(users_of(NIC), "", "its process has ended");
+	tree_file(root, "run/qemu-server/pci-id-reservations",
+		  NIC " 105 time:99999999999\n" GPU " 104 time:1000\n");
+	cr_expect_str_eq(users_of(NIC), "0  Proxmox VE's VM 105 has reserved it\n");
+	cr_expect_str_eq(users_of(GPU), "", "it was to start long ago");
+}
+
+Test(device_users, what_is_set_up_for_good_is_no_use)
+{
+	AUTO_OWNERS struct owners owners = OWNERS_INIT;
+
+	tree_file(root, "etc/driverctl.d/pci-" GPU, "vfio-pci\n");
+	tree_file(root, "etc/mdevctl.d/" GPU "/0b5e3a4c-9d1f-4c2e-8a77-0123456789ab", "{}\n");
+	tree_file(root, DEVICES NIC "/vendor", "0x8086\n");
+	tree_file(root, "sys/class/net/eth7/flags", "0x1002\n");
+	link_to("../../../bus/pci/devices/" NIC, "sys/class/net/eth7/device");
+	link_to("../" GPU, DEVICES NIC "/virtfn1");
+	tree_file(root, "run/libvirt/hostdevmgr/eth7_vf1", "{}\n");
+	tree_file(root, "run/libvirt/hostdevmgr/eth7_vf0", "{}\n");
+	cr_expect_str_eq(users_of(GPU), "");
+	cr_assert_eq(owners_find(&host, GPU, &owners, NULL), 0);
+	cr_expect_eq(owners.live.n, 0);
+	cr_assert_eq(owners.noted.n, 3);
+	cr_expect_str_eq(owners.noted.v[0], "libvirt keeps the network settings of it (eth7_vf1)");
+	cr_expect_str_eq(owners.noted.v[1], "driverctl keeps it on vfio-pci at each boot");
+	cr_expect_str_eq(owners.noted.v[2],
+			 "mdevctl has the mediated device "
+			 "0b5e3a4c-9d1f-4c2e-8a77-0123456789ab for it");
 }
 
 Test(device_users, a_disk_that_is_mounted_swapped_on_or_built_upon)

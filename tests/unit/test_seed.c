@@ -143,6 +143,7 @@ Test(seed, meta_data_and_network)
 	cr_expect(json_bool_or(nic, "dhcp4", false));
 	cr_assert(json_get_object(nic, "match", &match, NULL) == 0);
 	cr_expect(eq(str, (char *)json_str_or(match, "macaddress", ""), (char *)macs[1]));
+	cr_expect(json_bool_or(nic, "optional", false), "nobody may answer there");
 }
 
 Test(seed, another_user_gets_sudo_and_no_key_is_no_file)

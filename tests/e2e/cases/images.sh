@@ -8,7 +8,6 @@ cfg_small() {
 	printf '{"baremetal_vm": {"vcpus": 1, "memory": "512M", "hypervisor": "%s"}}\n' "$HV" > small.json
 }
 
-limit_test_build_from_script=500
 test_build_from_script() {
 	cfg_small
 	ssh-keygen -q -t ed25519 -N '' -f key
@@ -38,7 +37,6 @@ test_failing_script_makes_no_image() {
 	same "$(ls $images)" default
 }
 
-limit_test_image_shell=400
 test_image_shell() {
 	cfg_small
 	cp -a $images/default $images/by-hand

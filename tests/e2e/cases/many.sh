@@ -20,12 +20,10 @@ at_once() {
 	same "$(sort out.* | uniq -d)" ''
 }
 
-limit_test_two_at_once=400
 test_two_at_once() {
 	at_once 2
 }
 
-limit_test_four_at_once=600
 test_four_at_once() {
 	at_once 4
 }

@@ -2,7 +2,6 @@
 # shellcheck shell=bash
 # Preserved only after a failure; a preserved VM whose guardian dies keeps disk, keys and logs.
 
-limit_test_failure_preserves_and_the_guardian_dies=400
 test_failure_preserves_and_the_guardian_dies() {
 	expect 3 run_vm --name kept --preserve=on-failure -- sh -c 'exit 3' 2> err
 	same "$("$BMVM" ps --json | jq -r '.[].state')" preserved
@@ -40,6 +39,8 @@ test_ssh_to_a_preserved_vm_that_is_off() {
 	expect 1 "$BMVM" ssh kept -- true 2> err
 	[ $SECONDS -lt 10 ] || fail "told after $SECONDS s"
 	has err 'VM kept is off'
+	"$BMVM" ps > out
+	has out '^kept +preserved, off '
 	"$BMVM" destroy kept 2> err
 	no_vm_left
 }

@@ -73,7 +73,6 @@ test_timeout_ends_the_command_and_collects() {
 }
 
 # 256 MiB there and back; the peak memory is that of the front, which moves the bytes.
-limit_test_many_random_bytes=600
 test_many_random_bytes() {
 	local peak=0 now
 	head -c 256M /dev/urandom > random

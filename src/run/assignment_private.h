@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Taking devices, inside: assignment.c goes through the requests, the others take one kind each.
+ * Every change is journaled before it is begun.
+ */
+#ifndef BMVM_RUN_ASSIGNMENT_PRIVATE_H
+#define BMVM_RUN_ASSIGNMENT_PRIVATE_H
+
+#include "run/assignment.h"
+
+#include "base/error.h"
+#include "host/device.h"
+
+#define ASSIGNMENT_BIND_SECONDS 60
+#define ASSIGNMENT_VFS_SECONDS  60
+#define ASSIGNMENT_LOCK_SECONDS 120
+#define ASSIGNMENT_MDEV_SECONDS 30
+
+/**
+ * struct making - One making
+ * @task:   borrowed
+ * @a:      the result
+ * @sys:    the library's view that writes
+ */
+struct making {
+	const struct assignment_task *task;
+	struct assignment *a;
+	struct sysfs sys;
+};
+
+/* ---- making.c ---- */
+
+/** making_failed() - A failure of the sysfs library as ours, with @what before it. Return: @r. */
+int making_failed(struct error *err, int r, const struct sysfs_error *why, const char *what);
+
+/** making_intend() - Journal an operation of run/undo.h; @what is taken. Return: 0; -errno. */
+int making_intend(const struct making *m, const char *op, struct json_object *what,
+		  struct error *err);
+
+/** making_lease() - Take leases that are not ours yet. Return: as leases_take(). */
+int making_lease(struct making *m, const struct strv *names, struct error *err);
+
+/** making_lease_one() - The same for one. */
+int making_lease_one(struct making *m, const char *name, struct error *err);
+
+/**
+ * making_lock() - The lock under which a device is divided, or taken as a whole
+ * @name: of the PF or the parent of mediated devices
+ *
+ * Return: descriptor that holds it, owned; as lease_lock().
+ */
+int making_lock(const struct making *m, const char *name, struct error *err);
+
+/** making_lock_parent() - The same, for who wants a part: -EBUSY another VM has the whole. */
+int making_lock_parent(const struct making *m, const char *name, struct error *err);
+
+/** making_add() - The guest gets @one. Return: 0; -E2BIG. */
+int making_add(struct making *m, const struct assigned *one, struct error *err);
+
+/** making_add_function() - The guest gets a PCI function as @function of @slot. Return: 0; -errno.
+ */
+int making_add_function(struct making *m, const struct pci_address *address, unsigned int slot,
+			unsigned int function, struct error *err);
+
+/** making_bind() - Bind a function to vfio-pci. Return: 0; as driver_plan(), driver_bind(). */
+int making_bind(struct making *m, const struct pci_address *address, struct error *err);
+
+/**
+ * making_check_group() - Whether the kernel would give the group of a bound function to a guest
+ *
+ * Return: 0; -EBUSY somebody has it open, or a host driver is in it (named).
+ */
+int making_check_group(const struct making *m, const struct pci_address *address,
+		       struct error *err);
+
+/* ---- assignment_whole.c ---- */
+
+/**
+ * assignment_bind_whole() - Bind what all requests of DEVICE_WHOLE ask for
+ *
+ * The GPU with the highest number (card1, nvidia1) goes first, and so comes back last: their
+ * drivers give the lowest free number away, so each gets back its own.
+ */
+int assignment_bind_whole(struct making *m, struct error *err);
+
+/** assignment_add_whole() - The guest gets what a request of DEVICE_WHOLE asks for. */
+int assignment_add_whole(struct making *m, const struct device_request *q, struct error *err);
+
+/* ---- assignment_vfs.c ---- */
+
+/** assignment_take_vfs() - VFs of a PF: those chosen, if they are free still; else new ones. */
+int assignment_take_vfs(struct making *m, const struct device_request *q, struct error *err);
+
+/* ---- assignment_vgpu.c ---- */
+
+/** assignment_take_mdevs() - Mediated devices. */
+int assignment_take_mdevs(struct making *m, const struct device_request *q, struct error *err);
+
+/** assignment_take_vgpus() - NVIDIA's vendor VFIO on VFs of a PF. */
+int assignment_take_vgpus(struct making *m, const struct device_request *q, struct error *err);
+
+#endif

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * VFs of a PF: see assignment_private.h.
+ *
+ * Those that were made belong to all VMs that use some of them: the host ledger keeps the PF's
+ * original state. All of this happens under the lock of the PF's VFs.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "host/ledger.h"
+#include "run/assignment_private.h"
+#include "run/device_record.h"
+#include "run/undo.h"
+
+/* Free for us: nobody has it, no driver but vfio-pci, which nobody uses. */
+static int check_free(const struct making *m, const struct device *d, struct error *err)
+{
+	if (d->f.is_gone)
+		return error_set(err, EBUSY, "%s does not answer", d->address);
+	if (d->quarantined)
+		return error_set(err, EBUSY, "%s is quarantined: %s", d->address,
+				 d->quarantine.why);
+	if (d->leased && !leases_contain(&m->a->leases, d->address))
+		return error_set(err, EBUSY, "%s is leased by VM %s", d->address, d->holder.vm);
+	if (d->users.n > 0)
+		return error_set(err, EBUSY, "%s is in use: %s", d->address, d->users.v[0].what);
+	if (d->f.driver[0] != '\0' && !group_driver_is_vfio(d->f.driver))
+		return error_set(err, EBUSY, "%s is on the driver %s", d->address, d->f.driver);
+	if (group_probe(&m->sys, d->f.iommu_group, NULL, NULL) == -EBUSY)
+		return error_set(err, EBUSY, "%s: a guest has it", d->address);
+	return 0;
+}
+
+static int bind_vf(struct making *m, const struct pci_address *vf, struct error *err)
+{
+	int r = making_bind(m, vf, err);
+
+	if (r == 0)
+		r = making_check_group(m, vf, err);
+	return r == 0 ? making_add_function(m, vf, m->a->n_slots++, 0, err) : r;
+}
+
+/* Return: 0 it is ours; 1 somebody has it, and why; -errno. */
+static int take_vf(struct making *m, const struct pci_address *vf, struct error *why,
+		   struct error *err)
+{
+	AUTO_DEVICE struct device d = { .n_offers = 0 };
+	int r = device_read(m->task->host, NULL, vf, &d, err);
+
+	if (r < 0)
+		return r;
+	if (check_free(m, &d, why) < 0 || making_lease_one(m, d.address, why) < 0)
+		return 1;
+	return bind_vf(m, vf, err);
+}
+
+/* ---- making them ---- */
+
+static int make_vfs(struct making *m, const struct device_request *q, const char *key,
+		    const struct pci_address *pf, struct error *err)
+{
+	struct sriov_change change;
+	struct sysfs_error why = { 0 };
+	int r = sriov_plan(&m->sys, pf, (int)q->create, &change, &why);
+
+	if (r < 0)
+		return device_error(err, r, &why);
+	r = making_intend(m, OP_VFS, device_record_sriov(&change), err);
+	if (r == 0)
+		r = ledger_share(m->task->host, key, m->task->vm, device_record_sriov(&change),
+				 err);
+	if (r < 0)
+		return r;
+	r = sriov_create(&m->sys, &change, deadline_in_s(ASSIGNMENT_VFS_SECONDS), &why);
+	return r < 0 ? device_error(err, r, &why) : 0;
+}
+
+/* VFs that another VM of ours made: we hold them too. Those somebody else made are just used. */
+static int join_vfs(struct making *m, const char *key, struct error *err)
+{
+	AUTO_JSON struct json_object *original = NULL;
+	size_t others = 0;
+	int r = ledger_original(m->task->host, key, m->task->vm, &original, &others, err);
+
+	if (r < 0 || others == 0)
+		return r;
+	m->a->joined = true;
+	r = making_intend(m, OP_VFS, json_object_get(original), err);
+	return r < 0 ? r : ledger_share(m->task->host, key, m->task->vm, NULL, err);
+}
+
+/* ---- which ones ---- */
+
+static int take_chosen(struct making *m, const struct device_request *q, struct error *err)
+{
+	struct error why = ERROR_INIT;
+	struct pci_address vf;
+	int r = 0;
+
+	for (size_t i = 0; i < q->members.n && r == 0; i++) {
+		if (pci_address_parse(q->members.v[i], &vf, NULL) < 0)
+			return error_set(err, EINVAL, "%s: no PCI address", q->members.v[i]);
+		r = take_vf(m, &vf, &why, err);
+	}
+	return r > 0 ? error_set(err, EBUSY, "%s, which was free when it was chosen", why.msg) : r;
+}
+
+/* Any that are free: they were made a moment ago, by us or by another VM. */
+static int take_any(struct making *m, const struct device_request *q, const struct pci_address *pf,
+		    struct error *err)
+{
+	AUTO_FREE struct pci_vf *vfs = NULL;
+	size_t n = 0;
+	unsigned int taken = 0;
+	int r = pci_vfs_read(&m->sys, pf, &vfs, &n);
+
+	if (r < 0)
+		return error_set(err, -r, "read the VFs of %s: %s", q->address, strerror(-r));
+	for (size_t i = 0; i < n && taken < q->count; i++) {
+		struct error why = ERROR_INIT;
+
+		r = take_vf(m, &vfs[i].address, &why, err);
+		if (r < 0)
+			return r;
+		taken += r == 0;
+	}
+	if (taken < q->count)
+		return error_set(err, EBUSY,
+				 "%s: only %u of its %zu VFs are free, %u are asked for",
+				 q->address, taken, n, q->count);
+	return 0;
+}
+
+int assignment_take_vfs(struct making *m, const struct device_request *q, struct error *err)
+{
+	AUTO_CLOSE int lock = making_lock_parent(m, q->address, err);
+	struct pci_address pf;
+	struct sysfs_error why = { 0 };
+	char key[64];
+	int numvfs = 0, r;
+
+	if (lock < 0)
+		return lock;
+	(void)snprintf(key, sizeof(key), LEDGER_VFS "%.40s", q->address);
+	if (pci_address_parse(q->address, &pf, NULL) < 0)
+		return error_set(err, EINVAL, "%s: no PCI address", q->address);
+	strv_add(&m->a->shared, q->address);
+	r = pci_numvfs_read(&m->sys, &pf, &numvfs, &why);
+	if (r < 0)
+		return device_error(err, r, &why);
+	r = numvfs == 0 ? make_vfs(m, q, key, &pf, err) : join_vfs(m, key, err);
+	if (r < 0)
+		return r;
+	return numvfs > 0 && q->members.n > 0 ? take_chosen(m, q, err) : take_any(m, q, &pf, err);
+}

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/* Functions taken as a whole: see assignment_private.h. */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "host/device_nodes.h"
+#include "run/assignment_private.h"
+
+/* struct ranked - A request, and the number its driver gave to the GPU; UINT_MAX: none */
+struct ranked {
+	const struct device_request *q;
+	unsigned int number;
+};
+
+/* The number in the first node called @prefix and a number; UINT_MAX: there is none. */
+static unsigned int number_of(const struct device_nodes *nodes, const char *prefix)
+{
+	size_t len = strlen(prefix);
+
+	for (size_t i = 0; i < nodes->n; i++) {
+		const char *name = nodes->v[i].name;
+
+		if (strncmp(name, prefix, len) == 0 && name[len] >= '0' && name[len] <= '9')
+			return (unsigned int)strtoul(name + len, NULL, 10);
+	}
+	return UINT_MAX;
+}
+
+/* The numbers of DRM are for all drivers; without it NVIDIA's driver has its own. */
+static unsigned int original_number(const struct host *host, const char *address)
+{
+	AUTO_DEVICE_NODES struct device_nodes nodes = DEVICE_NODES_INIT;
+	unsigned int number;
+
+	if (device_nodes_find(host, address, &nodes, NULL) < 0)
+		return UINT_MAX;
+	number = number_of(&nodes, "dri/card");
+	return number != UINT_MAX ? number : number_of(&nodes, "nvidia");
+}
+
+/* The highest number first; without numbers the highest address. */
+static int compare_ranked(const void *a, const void *b)
+{
+	const struct ranked *x = a, *y = b;
+	struct pci_address left = { 0 }, right = { 0 };
+
+	if (x->number != y->number)
+		return x->number > y->number ? -1 : 1;
+	(void)pci_address_parse(x->q->address, &left, NULL);
+	(void)pci_address_parse(y->q->address, &right, NULL);
+	return pci_address_compare(&right, &left);
+}
+
+/* The users were looked for when the device was chosen; much may have happened since. */
+static int still_unused(const struct making *m, const char *address, struct error *err)
+{
+	AUTO_DEVICE_USERS struct device_users users = DEVICE_USERS_INIT;
+	int r = device_users_find(m->task->host, address, &users, err);
+
+	if (r < 0 || users.n == 0)
+		return r;
+	return error_set(err, EBUSY, "%s is in use by now: %s%s%s", address, users.v[0].name,
+			 users.v[0].name[0] != '\0' ? ", " : "", users.v[0].what);
+}
+
+/* Under the lock under which others make VFs or mediated devices of it. */
+static int bind_member(struct making *m, const char *name, struct error *err)
+{
+	AUTO_CLOSE int lock = making_lock(m, name, err);
+	struct pci_address address;
+	int r = lock < 0 ? lock : still_unused(m, name, err);
+
+	if (r < 0)
+		return r;
+	if (pci_address_parse(name, &address, NULL) < 0)
+		return error_set(err, EINVAL, "%s: no PCI address", name);
+	return making_bind(m, &address, err);
+}
+
+/* Highest function first: an audio function depends on the GPU it belongs to. */
+static int bind_members(struct making *m, const struct device_request *q, struct error *err)
+{
+	int r = 0;
+
+	for (size_t i = q->members.n; i-- > 0 && r == 0;)
+		r = bind_member(m, q->members.v[i], err);
+	return r < 0 && q->key[0] != '\0' ? error_prefix(err, r, "%s", q->key) : r;
+}
+
+static int bind_ranked(struct making *m, const struct ranked *v, size_t n, struct error *err)
+{
+	struct pci_address address;
+	int r = 0;
+
+	for (size_t i = 0; i < n && r == 0; i++) {
+		r = watch_serve(m->task->watch, 0, err);
+		if (r == 0)
+			r = bind_members(m, v[i].q, err);
+	}
+	/* of one group there may be several requests: it is whole when all are bound */
+	for (size_t i = 0; i < n && r == 0; i++) {
+		if (pci_address_parse(v[i].q->address, &address, NULL) < 0)
+			r = error_set(err, EINVAL, "%s: no PCI address", v[i].q->address);
+		else
+			r = making_check_group(m, &address, err);
+	}
+	return r;
+}
+
+int assignment_bind_whole(struct making *m, struct error *err)
+{
+	const struct device_choice *choice = m->task->choice;
+	AUTO_FREE struct ranked *v = calloc(choice->n + 1, sizeof(*v));
+	size_t n = 0;
+
+	if (v == NULL)
+		return error_set(err, ENOMEM, "out of memory");
+	for (size_t i = 0; i < choice->n; i++) {
+		const struct device_request *q = &choice->v[i];
+
+		if (q->way == DEVICE_WHOLE)
+			v[n++] = (struct ranked){
+				.q = q, .number = original_number(m->task->host, q->address)
+			};
+	}
+	if (n > 1)
+		qsort(v, n, sizeof(*v), compare_ranked);
+	return bind_ranked(m, v, n, err);
+}
+
+int assignment_add_whole(struct making *m, const struct device_request *q, struct error *err)
+{
+	struct pci_address address, main;
+	unsigned int slot = m->a->n_slots++;
+	int r = 0;
+
+	if (pci_address_parse(q->address, &main, NULL) < 0)
+		return error_set(err, EINVAL, "%s: no PCI address", q->address);
+	for (size_t i = 0; i < q->members.n && r == 0; i++) {
+		bool same_slot = pci_address_parse(q->members.v[i], &address, NULL) == 0 &&
+				 address.domain == main.domain && address.bus == main.bus &&
+				 address.device == main.device;
+
+		if (same_slot)
+			r = making_add_function(m, &address, slot,
+						q->members.n == 1 ? 0 : address.function, err);
+	}
+	return r;
+}

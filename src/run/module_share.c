@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+#include "run/module_share.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/strv.h"
+#include "host/lease.h"
+#include "host/ledger.h"
+#include "host/modules.h"
+#include "run/undo.h"
+
+#define LOCK_SECONDS 120
+
+static int load(const struct host *host, const char *vm, struct journal *journal, const char *name,
+		struct error *err)
+{
+	struct json_object *record = json_new_object();
+	char key[96];
+	int64_t seq;
+	int r;
+
+	(void)snprintf(key, sizeof(key), LEDGER_MODULE "%.64s", name);
+	json_add_str(record, "name", name);
+	seq = journal_intend(journal, OP_MODULE, record, err);
+	r = seq < 0 ? (int)seq : ledger_share(host, key, vm, NULL, err);
+	return r < 0 ? r : module_insert(name, err);
+}
+
+static void collect_name(void *data, const char *rest)
+{
+	strv_add(data, rest);
+}
+
+/* What other VMs have loaded must not go away with them: it may be of what is needed here. */
+int modules_hold(const struct host *host, const char *vm, struct journal *journal,
+		 const char *const *names, size_t n, struct error *err)
+{
+	AUTO_STRV struct strv all = STRV_INIT;
+	AUTO_CLOSE int lock = lease_lock(host, "modules", deadline_in_s(LOCK_SECONDS), err);
+	int r;
+
+	if (lock < 0)
+		return lock;
+	r = ledger_each(host, LEDGER_MODULE, collect_name, &all, err);
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = modules_missing(host, names[i], &all, err);
+	if (r == 0 && strv_error(&all) < 0)
+		r = error_set(err, ENOMEM, "out of memory");
+	for (size_t i = 0; i < all.n && r == 0; i++)
+		r = load(host, vm, journal, all.v[i], err);
+	return r;
+}
