@@ -88,41 +88,44 @@ Test(check, an_amd_host_with_everything_reads_like_this)
 Test(check, the_bridge_must_be_there)
 {
 	static char bridge[] = "bmvm-none";
-	struct fixture f;
+	struct checks f;
 
-	begin(&f, tree_amd);
-	run_all(&f);
-	expect(&f, "network", CHECK_INFO, "QEMU's own", NULL);
+	checks_begin(&f, tree_amd);
+	checks_run(&f);
+	checks_expect(&f, "network", CHECK_INFO, "QEMU's own", NULL);
 	f.cfg.network.mode = NETWORK_BRIDGE;
 	f.cfg.network.bridge = bridge;
-	run_all(&f);
-	expect(&f, "network", CHECK_FAILED, "network.bridge: there is no interface bmvm-none",
-	       "ip link add bmvm-none type bridge");
+	checks_run(&f);
+	checks_expect(&f, "network", CHECK_FAILED,
+		      "network.bridge: there is no interface bmvm-none",
+		      "ip link add bmvm-none type bridge");
 	f.cfg.network.bridge = NULL;
-	end(&f);
+	checks_end(&f);
 }
 
 Test(check, a_numa_node_must_have_room_and_be_there)
 {
-	struct fixture f;
+	struct checks f;
 
-	begin(&f, tree_amd);
-	run_all(&f);
-	expect(&f, "numa", CHECK_INFO, "not asked for", NULL);
+	checks_begin(&f, tree_amd);
+	checks_run(&f);
+	checks_expect(&f, "numa", CHECK_INFO, "not asked for", NULL);
 	f.cfg.numa_node = NUMA_NODE_AUTO;
-	run_all(&f);
-	expect(&f, "numa", CHECK_INFO, "that of the devices", NULL);
+	checks_run(&f);
+	checks_expect(&f, "numa", CHECK_INFO, "that of the devices", NULL);
 	f.cfg.numa_node = 1;
-	run_all(&f);
-	expect(&f, "numa", CHECK_OK, "node 1, CPUs 4-7,12-15, 80.0 GiB of 128.0 GiB available",
-	       NULL);
+	checks_run(&f);
+	checks_expect(&f, "numa", CHECK_OK,
+		      "node 1, CPUs 4-7,12-15, 80.0 GiB of 128.0 GiB available", NULL);
 	f.cfg.memory = 100 * SIZE_GIB;
-	run_all(&f);
-	expect(&f, "numa", CHECK_FAILED, "100.0 GiB of memory do not fit node 1", "--memory");
+	checks_run(&f);
+	checks_expect(&f, "numa", CHECK_FAILED, "100.0 GiB of memory do not fit node 1",
+		      "--memory");
 	f.cfg.numa_node = 2;
-	run_all(&f);
-	expect(&f, "numa", CHECK_FAILED, "there is no node 2 here (there are: 0-1)", "lscpu");
-	end(&f);
+	checks_run(&f);
+	checks_expect(&f, "numa", CHECK_FAILED, "there is no node 2 here (there are: 0-1)",
+		      "lscpu");
+	checks_end(&f);
 }
 
 Test(check, without_the_cpu_flag_kvm_fails_with_the_firmware_as_fix)
