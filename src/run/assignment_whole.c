@@ -1,59 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Functions taken as a whole: see assignment_private.h. */
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "host/device_nodes.h"
 #include "run/assignment_private.h"
-
-/* struct ranked - A request, and the number its driver gave to the GPU; UINT_MAX: none */
-struct ranked {
-	const struct device_request *q;
-	unsigned int number;
-};
-
-/* The number in the first node called @prefix and a number; UINT_MAX: there is none. */
-static unsigned int number_of(const struct device_nodes *nodes, const char *prefix)
-{
-	size_t len = strlen(prefix);
-
-	for (size_t i = 0; i < nodes->n; i++) {
-		const char *name = nodes->v[i].name;
-
-		if (strncmp(name, prefix, len) == 0 && name[len] >= '0' && name[len] <= '9')
-			return (unsigned int)strtoul(name + len, NULL, 10);
-	}
-	return UINT_MAX;
-}
-
-/* The numbers of DRM are for all drivers; without it NVIDIA's driver has its own. */
-static unsigned int original_number(const struct host *host, const char *address)
-{
-	AUTO_DEVICE_NODES struct device_nodes nodes = DEVICE_NODES_INIT;
-	unsigned int number;
-
-	if (device_nodes_find(host, address, &nodes, NULL) < 0)
-		return UINT_MAX;
-	number = number_of(&nodes, "dri/card");
-	return number != UINT_MAX ? number : number_of(&nodes, "nvidia");
-}
-
-/* The highest number first; without numbers the highest address. */
-static int compare_ranked(const void *a, const void *b)
-{
-	const struct ranked *x = a, *y = b;
-	struct pci_address left = { 0 }, right = { 0 };
-
-	if (x->number != y->number)
-		return x->number > y->number ? -1 : 1;
-	(void)pci_address_parse(x->q->address, &left, NULL);
-	(void)pci_address_parse(y->q->address, &right, NULL);
-	return pci_address_compare(&right, &left);
-}
+#include "run/device_order.h"
 
 /* The users were looked for when the device was chosen; much may have happened since. */
 static int still_unused(const struct making *m, const char *address, struct error *err)
@@ -91,7 +45,8 @@ static int bind_members(struct making *m, const struct device_request *q, struct
 	return r < 0 && q->key[0] != '\0' ? error_prefix(err, r, "%s", q->key) : r;
 }
 
-static int bind_ranked(struct making *m, const struct ranked *v, size_t n, struct error *err)
+static int bind_ordered(struct making *m, const struct device_request *const *v, size_t n,
+			struct error *err)
 {
 	struct pci_address address;
 	int r = 0;
@@ -99,12 +54,12 @@ static int bind_ranked(struct making *m, const struct ranked *v, size_t n, struc
 	for (size_t i = 0; i < n && r == 0; i++) {
 		r = watch_serve(m->task->watch, 0, err);
 		if (r == 0)
-			r = bind_members(m, v[i].q, err);
+			r = bind_members(m, v[i], err);
 	}
 	/* of one group there may be several requests: it is whole when all are bound */
 	for (size_t i = 0; i < n && r == 0; i++) {
-		if (pci_address_parse(v[i].q->address, &address, NULL) < 0)
-			r = error_set(err, EINVAL, "%s: no PCI address", v[i].q->address);
+		if (pci_address_parse(v[i]->address, &address, NULL) < 0)
+			r = error_set(err, EINVAL, "%s: no PCI address", v[i]->address);
 		else
 			r = making_check_group(m, &address, err);
 	}
@@ -113,23 +68,11 @@ static int bind_ranked(struct making *m, const struct ranked *v, size_t n, struc
 
 int assignment_bind_whole(struct making *m, struct error *err)
 {
-	const struct device_choice *choice = m->task->choice;
-	AUTO_FREE struct ranked *v = calloc(choice->n + 1, sizeof(*v));
+	AUTO_FREE const struct device_request **v = NULL;
 	size_t n = 0;
+	int r = device_order_whole(m->task->host, m->task->choice, &v, &n, err);
 
-	if (v == NULL)
-		return error_set(err, ENOMEM, "out of memory");
-	for (size_t i = 0; i < choice->n; i++) {
-		const struct device_request *q = &choice->v[i];
-
-		if (q->way == DEVICE_WHOLE)
-			v[n++] = (struct ranked){
-				.q = q, .number = original_number(m->task->host, q->address)
-			};
-	}
-	if (n > 1)
-		qsort(v, n, sizeof(*v), compare_ranked);
-	return bind_ranked(m, v, n, err);
+	return r < 0 ? r : bind_ordered(m, v, n, err);
 }
 
 int assignment_add_whole(struct making *m, const struct device_request *q, struct error *err)

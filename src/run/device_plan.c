@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "host/host.h"
 #include "host/modules.h"
+#include "run/device_order.h"
 #include "sysfs/error.h"
 
 /* Where QEMU looks for mediated devices. */
@@ -43,6 +44,7 @@ static int add_write(struct telling *t, const char *path, const char *value)
 		return no_memory(t);
 	p->writes = v;
 	v += p->n_writes++;
+	v->in_proc = false;
 	(void)snprintf(v->path, sizeof(v->path), "%s", path);
 	(void)snprintf(v->value, sizeof(v->value), "%s", value);
 	return 0;
@@ -59,6 +61,21 @@ static int write_file(struct telling *t, const char *name, const char *file, con
 
 /* ---- a change of driver, as driver_bind() makes it ---- */
 
+/* NVIDIA's driver is asked whether it lets go. */
+static int write_unbind_lock(struct telling *t, const char *name)
+{
+	char path[SYSFS_PATH_SIZE];
+	int r;
+
+	(void)snprintf(path, sizeof(path), "driver/nvidia/gpus/%.64s/unbindLock", name);
+	if (t->host->proc_fd < 0 || !sysfs_exists(t->host->proc_fd, path))
+		return 0;
+	r = add_write(t, path, "1\n");
+	if (r == 0)
+		t->plan->writes[t->plan->n_writes - 1].in_proc = true;
+	return r;
+}
+
 static int write_binding(struct telling *t, const char *name, const char *driver,
 			 const char *override)
 {
@@ -68,7 +85,9 @@ static int write_binding(struct telling *t, const char *name, const char *driver
 
 	if (strcmp(driver, VFIO_PCI) == 0)
 		return 0;
-	if (!kept)
+	if (strcmp(driver, "nvidia") == 0)
+		r = write_unbind_lock(t, name);
+	if (r == 0 && !kept)
 		r = write_file(t, name, "driver_override", VFIO_PCI "\n");
 	if (r == 0 && driver[0] != '\0')
 		r = write_file(t, name, "driver/unbind", name);
@@ -143,13 +162,27 @@ static void put_binding(char *text, size_t size, const char *name, const char *d
 
 /* ---- whole functions ---- */
 
-/* Bind one member, highest function first; place it, lowest first. */
+/* Members are bound highest function first, and placed lowest first. */
 static int bind_member(struct telling *t, const char *name)
 {
 	AUTO_PCI_FUNCTION struct pci_function f = { 0 };
 	int r = read_function(t, name, &f);
 
 	return r < 0 ? r : write_binding(t, name, f.driver, f.driver_override);
+}
+
+/* All of the run before anything else. */
+static int bind_whole(struct telling *t, const struct device_choice *choice)
+{
+	AUTO_FREE const struct device_request **v = NULL;
+	size_t n = 0;
+	int r = device_order_whole(t->host, choice, &v, &n, t->err);
+
+	for (size_t i = 0; i < n && r == 0; i++) {
+		for (size_t k = v[i]->members.n; k-- > 0 && r == 0;)
+			r = bind_member(t, v[i]->members.v[k]);
+	}
+	return r;
 }
 
 static int place_member(struct telling *t, const struct device_request *q, size_t i,
@@ -178,8 +211,6 @@ static int tell_whole(struct telling *t, const struct device_request *q)
 	unsigned int slot = next_slot(t);
 	int r = 0;
 
-	for (size_t i = q->members.n; i-- > 0 && r == 0;)
-		r = bind_member(t, q->members.v[i]);
 	for (size_t i = 0; i < q->members.n && r == 0; i++)
 		r = place_member(t, q, i, slot, &texts);
 	strv_take(&t->plan->actions, strv_join(&texts, ", "));
@@ -344,6 +375,8 @@ int device_plan_make(const struct host *host, const struct device_choice *choice
 	r = modules_missing(host, VFIO_PCI, &ret->modules, err);
 	if (r == 0)
 		r = modules_missing(host, "vfio_iommu_type1", &ret->modules, err);
+	if (r == 0)
+		r = bind_whole(&t, choice);
 	for (size_t i = 0; i < choice->n && r == 0; i++)
 		r = tell_request(&t, &choice->v[i]);
 	if (r == 0 && (strv_error(&ret->modules) < 0 || strv_error(&ret->actions) < 0))
@@ -361,13 +394,18 @@ void device_plan_done(struct device_plan *plan)
 
 /* ---- telling it ---- */
 
+static const char *root_of(const struct device_write *w)
+{
+	return w->in_proc ? "/proc" : "/sys";
+}
+
 /* As a shell would do it: what is written for an empty line is a line. */
 static void print_write(FILE *out, const struct device_write *w, const char *label)
 {
 	int len = (int)strcspn(w->value, "\n");
 
-	(void)fprintf(out, "%-12secho %.*s%s> /sys/%s\n", label, len, w->value, len > 0 ? " " : "",
-		      w->path);
+	(void)fprintf(out, "%-12secho %.*s%s> %s/%s\n", label, len, w->value, len > 0 ? " " : "",
+		      root_of(w), w->path);
 }
 
 void device_plan_print(FILE *out, const struct device_plan *plan)
@@ -401,7 +439,8 @@ struct json_object *device_plan_json(const struct device_plan *plan)
 		struct json_object *w = json_new_object();
 		char path[SYSFS_PATH_SIZE + 8];
 
-		(void)snprintf(path, sizeof(path), "/sys/%s", plan->writes[i].path);
+		(void)snprintf(path, sizeof(path), "%s/%s", root_of(&plan->writes[i]),
+			       plan->writes[i].path);
 		json_add_str(w, "path", path);
 		json_add_str(w, "value", plan->writes[i].value);
 		(void)json_object_array_add(writes, w);

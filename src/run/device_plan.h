@@ -15,8 +15,14 @@
 #include "run/device_choice.h"
 #include "vm/plan.h"
 
-/** struct device_write - One write; @path relative to the /sys root, @value as it is written */
+/**
+ * struct device_write - One write
+ * @in_proc: @path lies below the /proc root instead of the /sys root
+ * @path:    relative to that root
+ * @value:   as it is written
+ */
 struct device_write {
+	bool in_proc;
 	char path[SYSFS_PATH_SIZE];
 	char value[SYSFS_NAME_SIZE];
 };

@@ -157,7 +157,8 @@ int machine_reset(struct machine *m, struct error *err);
  * undone. */
 void machine_close(struct machine *m);
 
-/** machine_save_info() - Write vm.json, with @state ("running", "preserved", "preserved, off"). 0 or -errno. */
+/** machine_save_info() - Write vm.json, with @state ("running", "preserved", "preserved, off"). 0
+ * or -errno. */
 int machine_save_info(struct machine *m, const char *state, struct error *err);
 
 /** machine_note_output() - Look whether the guest has spoken, for the "kernel" time. */

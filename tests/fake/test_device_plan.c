@@ -94,7 +94,7 @@ static void setup(void)
 	host.sys_fd = k.sys.sys_fd;
 	host.dev_fd = k.sys.dev_fd;
 	host.kernel = &recording;
-	host.proc_fd = folder_at_home("proc");
+	host.proc_fd = k.sys.proc_fd;
 	host.run_fd = folder_at_home("run");
 	close(folder_at_home("run/vms"));
 	host.data_fd = folder_at_home("data");
@@ -109,6 +109,7 @@ static void teardown(void)
 {
 	host.sys_fd = -1; /* the fake kernel's */
 	host.dev_fd = -1;
+	host.proc_fd = -1;
 	host_done(&host);
 	fake_stop(&k);
 	(void)file_remove_tree_at(AT_FDCWD, home, NULL);
@@ -234,6 +235,18 @@ Test(device_plan, functions_without_a_driver_or_with_an_override_of_the_administ
 
 	want(&choice, DEVICE_WHOLE, "0000:42:00.0", 1, "");
 	want(&choice, DEVICE_WHOLE, NIC, 1, "");
+	check_told(&choice);
+}
+
+/* All of them before anything else, and not in the order of addresses. */
+Test(device_plan, whole_functions_of_several_drivers_beside_vfs)
+{
+	AUTO_DEVICE_CHOICE struct device_choice choice = DEVICE_CHOICE_INIT;
+
+	fake_proc_text(&k, "driver/nvidia/gpus/0000:51:00.0/unbindLock", "0\n");
+	want(&choice, DEVICE_VFS, PF, 1, "")->create = 1;
+	strv_add(&want(&choice, DEVICE_WHOLE, GPU, 1, "")->members, AUDIO);
+	want(&choice, DEVICE_WHOLE, "0000:51:00.0", 1, "");
 	check_told(&choice);
 }
 
