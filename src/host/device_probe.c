@@ -27,7 +27,6 @@ struct probe {
 	device_probe_fn *look;
 	const void *what;
 	size_t n;
-	bool *stuck;
 };
 
 /* Of the parent nothing stays but two descriptors: whoever waits for the end of a pipe, or for a
@@ -84,7 +83,7 @@ static int next_answer(int fd)
 }
 
 /* Look from @from on. Return: where to go on, behind one that is stuck or at the end; -errno. */
-static ssize_t look_from(const struct probe *p, size_t from, struct error *err)
+static ssize_t look_from(const struct probe *p, size_t from, bool *stuck, struct error *err)
 {
 	AUTO_CLOSE int in = -1;
 	AUTO_CLOSE int out = -1;
@@ -105,24 +104,24 @@ static ssize_t look_from(const struct probe *p, size_t from, struct error *err)
 	for (; at < p->n; at++) {
 		int answer = next_answer(in);
 
-		p->stuck[at] = answer != 1;
+		stuck[at] = answer != 1;
 		if (answer < 0) {
 			at++;
 			break;
 		}
 	}
 	(void)kill(pid, SIGKILL); /* if it is stuck, it ends when the kernel lets it */
-	(void)waitpid(pid, NULL, at < p->n || p->stuck[p->n - 1] ? WNOHANG : 0);
+	(void)waitpid(pid, NULL, at < p->n || stuck[p->n - 1] ? WNOHANG : 0);
 	return (ssize_t)at;
 }
 
 int device_probe(const struct host *host, size_t n, device_probe_fn *look, const void *what,
 		 bool *ret, struct error *err)
 {
-	const struct probe p = { .host = host, .look = look, .what = what, .n = n, .stuck = ret };
+	const struct probe p = { .host = host, .look = look, .what = what, .n = n };
 
 	for (size_t at = 0; at < n;) {
-		ssize_t next = look_from(&p, at, err);
+		ssize_t next = look_from(&p, at, ret, err);
 
 		if (next < 0)
 			return (int)next;

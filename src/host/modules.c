@@ -47,7 +47,7 @@ static bool is_named(const struct host *host, const char *name)
 
 	(void)snprintf(path, sizeof(path), "module/%.63s", name);
 	for (char *c = path; *c != '\0'; c++)
-		*c = *c == '-' ? '_' : *c;
+		*c = (char)(*c == '-' ? '_' : *c);
 	return faccessat(host->sys_fd, path, F_OK, 0) == 0;
 }
 

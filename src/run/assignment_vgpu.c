@@ -20,7 +20,7 @@ static int take_mdev(struct making *m, const struct device_request *q, struct er
 {
 	struct assigned one = { .slot = m->a->n_slots++ };
 	struct json_object *record;
-	struct mdev_device made;
+	struct mdev_device made = { .group = -1 };
 	struct sysfs_error why = { 0 };
 	int r = uuid_new(one.uuid, err);
 

@@ -176,6 +176,45 @@ Test(assignment, what_somebody_else_changed_is_left_and_reported)
 	taking_end(&v);
 }
 
+Test(assignment, a_device_that_is_lost_stays_on_vfio_and_is_quarantined)
+{
+	AUTO_STRV struct strv reports = STRV_INIT;
+	struct quarantine q;
+	struct taking_vm v;
+
+	taking_vm(&v, &t, "one");
+	(void)taking_want(&v, DEVICE_WHOLE, GPU, 1, "");
+	cr_assert_eq(taking_make(&v), 0, "%s", v.err.msg);
+	fake_text(k, "bus/pci/devices/" GPU "/config", "\xff\xff\xff\xff");
+	cr_expect_eq(taking_undo(&v, true, &reports), 0, "%s", v.err.msg);
+	cr_assert_eq(reports.n, 1);
+	cr_expect_not_null(strstr(reports.v[0], "only a reboot"), "%s", reports.v[0]);
+	cr_expect_str_eq(fake_driver_of(k, GPU), "vfio-pci");
+	cr_expect_eq(quarantine_get(host, GPU, &q), 1);
+	cr_expect(strcmp(taking_differences(&v), "[]") != 0);
+	taking_end(&v);
+}
+
+Test(assignment, a_setting_that_is_refused_is_reported)
+{
+	AUTO_STRV struct strv reports = STRV_INIT;
+	struct quarantine q;
+	struct taking_vm v;
+
+	taking_vm(&v, &t, "one");
+	(void)taking_want(&v, DEVICE_WHOLE, TAKING_GPU2, 1, "");
+	cr_assert_eq(taking_make(&v), 0, "%s", v.err.msg);
+	fake_reset(k);
+	k->state->fail_at = 2; /* it had no driver: unbind, power/control */
+	k->state->fail_errno = EINVAL;
+	cr_expect_eq(taking_undo(&v, true, &reports), 0, "%s", v.err.msg);
+	cr_assert_eq(reports.n, 1);
+	cr_expect_not_null(strstr(reports.v[0], "power/control"), "%s", reports.v[0]);
+	cr_expect_eq(quarantine_get(host, TAKING_GPU2, &q), 0, "it works");
+	cr_expect(strstr(taking_differences(&v), "power/control") != NULL);
+	taking_end(&v);
+}
+
 Test(assignment, a_write_that_hangs_quarantines_the_device_until_it_ends)
 {
 	AUTO_STRV struct strv reports = STRV_INIT;
