@@ -125,6 +125,18 @@ static int hash_image(struct run *r, struct error *err)
 	return r->front.caught != 0 ? ret : 0;
 }
 
+/* The image, what the host has for it, and the devices. */
+static int choose_parts(struct run *r, struct error *err)
+{
+	int ret = check_name(r, err);
+
+	if (ret == 0)
+		ret = image_resolve(&r->host, &r->o->cfg, &r->image, err);
+	if (ret == 0)
+		ret = fit_to_host(r, err);
+	return ret == 0 ? devices_choose(r, err) : ret;
+}
+
 int stage_validate(struct run *r, struct error *err)
 {
 	struct config *cfg = &r->o->cfg;
@@ -139,13 +151,7 @@ int stage_validate(struct run *r, struct error *err)
 	if (ret == 0 && !r->o->dry_run)
 		recover_quietly(&r->host);
 	if (ret == 0)
-		ret = check_name(r, err);
-	if (ret == 0)
-		ret = image_resolve(&r->host, cfg, &r->image, err);
-	if (ret == 0)
-		ret = fit_to_host(r, err);
-	if (ret == 0)
-		ret = devices_choose(r, err);
+		ret = choose_parts(r, err);
 	if (ret == 0)
 		ret = qemu_caps_get(cfg->qemu_binary, r->host.run_fd, &r->caps, err);
 	if (ret == 0)
