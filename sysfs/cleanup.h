@@ -23,6 +23,15 @@ static inline void sysfs_close_fd(int *fd)
 	errno = saved;
 }
 
+/* Take a descriptor out of the care of its scope. */
+static inline int sysfs_take_fd(int *fd)
+{
+	int taken = *fd;
+
+	*fd = -1;
+	return taken;
+}
+
 #define SYSFS_AUTO_FREE     __attribute__((cleanup(sysfs_freep)))
 #define SYSFS_AUTO_CLOSE    __attribute__((cleanup(sysfs_close_fd)))
 

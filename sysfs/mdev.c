@@ -78,7 +78,7 @@ int mdev_types_read(const struct sysfs *sys, const char *parent, struct mdev_typ
 		    struct sysfs_error *err)
 {
 	AUTO_SYSFS_NAMES struct sysfs_names names = { 0 };
-	AUTO_MDEV_TYPES struct mdev_types types = { 0 };
+	struct mdev_types types = { 0 };
 	char path[SYSFS_PATH_SIZE];
 	int r = types_path(sys, parent, path, err);
 
@@ -99,10 +99,11 @@ int mdev_types_read(const struct sysfs *sys, const char *parent, struct mdev_typ
 		if (r == -ENOTDIR || r == -ENOENT)
 			r = 0;
 	}
-	if (r < 0)
+	if (r < 0) {
+		mdev_types_done(&types);
 		return sysfs_error_os(err, -r, "read the types of %s", parent);
+	}
 	*ret = types;
-	types = (struct mdev_types){ 0 };
 	return 0;
 }
 

@@ -113,7 +113,7 @@ int nvidia_set(const struct sysfs *sys, const struct pci_address *vf, unsigned i
 	       uint64_t deadline_ns, struct sysfs_error *err)
 {
 	char name[PCI_ADDRESS_SIZE];
-	unsigned int current;
+	unsigned int current = 0;
 
 	if (type == 0)
 		return sysfs_error_set(err, EINVAL, "0 is no type of vGPU");
@@ -133,7 +133,7 @@ static int try_clear(const struct sysfs *sys, const struct pci_address *vf, unsi
 		     uint64_t deadline_ns, struct sysfs_error *err)
 {
 	char name[PCI_ADDRESS_SIZE];
-	unsigned int current;
+	unsigned int current = 0;
 	int r = nvidia_current(sys, vf, &current, err);
 
 	if (r < 0 || current == 0)

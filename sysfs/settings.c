@@ -15,7 +15,7 @@
 static const char *const names[SETTINGS_N] = {
 	"current_compute_partition",
 	"power_dpm_force_performance_level",
-	HWMON "power1_cap",
+	"hwmon/power1_cap",
 	"d3cold_allowed",
 	"reset_method",
 	"power/control",

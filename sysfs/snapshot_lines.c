@@ -121,6 +121,8 @@ static bool differs(const struct snapshot_line *before, const struct snapshot_li
 {
 	const struct snapshot_line *any = before != NULL ? before : after;
 
+	if (any == NULL)
+		return false;
 	if (before != NULL && after != NULL && strcmp(before->value, after->value) == 0)
 		return false;
 	*ret = (struct snapshot_difference){ .object = any->object,

@@ -66,10 +66,7 @@ static int take_lock(const struct sysfs *sys, struct sysfs_error *err)
 			       ? sysfs_error_set(err, ENOLCK, "somebody holds the lock exclusively")
 			       : sysfs_error_os(err, errno, "lock");
 
-	int taken = fd;
-
-	fd = -1;
-	return taken;
+	return sysfs_take_fd(&fd);
 }
 
 static bool leads_out(const char *path)

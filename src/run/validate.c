@@ -97,15 +97,6 @@ static int fit_to_node(struct run *r, struct error *err)
 	return ret;
 }
 
-static int find_place(struct run *r, struct error *err)
-{
-	int ret = fit_to_host(r, err);
-
-	if (ret == 0)
-		ret = devices_choose(r, err);
-	return ret < 0 ? ret : fit_to_node(r, err);
-}
-
 /* vmdir_create() says the same later, should another run take the name meanwhile. */
 static int check_name(const struct run *r, struct error *err)
 {
@@ -185,6 +176,20 @@ static int hash_image(struct run *r, struct error *err)
 	return r->front.caught != 0 ? ret : 0;
 }
 
+/* The image, what the host has for it, the devices, and where on the host all of it goes. */
+static int choose_parts(struct run *r, struct error *err)
+{
+	int ret = check_name(r, err);
+
+	if (ret == 0)
+		ret = image_resolve(&r->host, &r->o->cfg, &r->image, err);
+	if (ret == 0)
+		ret = fit_to_host(r, err);
+	if (ret == 0)
+		ret = devices_choose(r, err);
+	return ret < 0 ? ret : fit_to_node(r, err);
+}
+
 int stage_validate(struct run *r, struct error *err)
 {
 	struct config *cfg = &r->o->cfg;
@@ -199,11 +204,7 @@ int stage_validate(struct run *r, struct error *err)
 	if (ret == 0 && !r->o->dry_run)
 		recover_quietly(&r->host);
 	if (ret == 0)
-		ret = check_name(r, err);
-	if (ret == 0)
-		ret = image_resolve(&r->host, cfg, &r->image, err);
-	if (ret == 0)
-		ret = find_place(r, err);
+		ret = choose_parts(r, err);
 	if (ret == 0)
 		ret = qemu_caps_get(cfg->qemu_binary, r->host.run_fd, &r->caps, err);
 	if (ret == 0)

@@ -260,13 +260,14 @@ void fake_proc_text(const struct fake_kernel *k, const char *path, const char *t
 
 void fake_link(const struct fake_kernel *k, const char *path, const char *target)
 {
-	char full[PATH_MAX], relative[PATH_MAX] = "";
+	char full[PATH_MAX], relative[PATH_MAX];
+	size_t len = 0;
 
 	absolute(k, path, full);
 	make_folders(full);
 	for (const char *p = strchr(path, '/'); p != NULL; p = strchr(p + 1, '/'))
-		strcat(relative, "../");
-	strcat(relative, target);
+		len += (size_t)snprintf(relative + len, sizeof(relative) - len, "../");
+	snprintf(relative + len, sizeof(relative) - len, "%s", target);
 	cr_assert_eq(symlink(relative, full), 0, "%s", full);
 }
 

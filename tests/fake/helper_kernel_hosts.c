@@ -40,7 +40,7 @@ void fake_real(const struct fake_kernel *k, const char *address, char path[SYSFS
 
 	cr_assert_gt(n, 9, "%s", address);
 	target[n] = '\0';
-	strcpy(path, target + strlen("../../../"));
+	snprintf(path, SYSFS_PATH_SIZE, "%s", target + strlen("../../../"));
 }
 
 void fake_driver(const struct fake_kernel *k, const char *name)

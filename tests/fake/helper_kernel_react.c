@@ -36,7 +36,15 @@ static int link_number(const struct fake_kernel *k, const char *path)
 {
 	char name[32];
 
-	return sysfs_read_link(k->sys.sys_fd, path, name, sizeof(name)) < 0 ? -1 : atoi(name);
+	return sysfs_read_link(k->sys.sys_fd, path, name, sizeof(name)) < 0
+		       ? -1
+		       : (int)strtol(name, NULL, 10);
+}
+
+/* What an attribute reads; 0 for none. */
+static int number_in(const struct fake_kernel *k, const char *path)
+{
+	return (int)strtol(fake_get(k, path), NULL, 10);
 }
 
 static void make_node(const struct fake_kernel *k, int group)
@@ -111,7 +119,8 @@ void fake_bind(struct fake_kernel *k, const char *address, const char *driver)
 	fake_link(k, fake_at("bus/pci/drivers/%s/%s", driver, address), real);
 	update_node(k, group_of(k, address));
 	if (!is_vfio(driver) && k->state->n_bound < 4)
-		strcpy(k->state->last_bound[k->state->n_bound++], address);
+		snprintf(k->state->last_bound[k->state->n_bound++], PCI_ADDRESS_SIZE, "%s",
+			 address);
 	if (is_vfio(driver) || strcmp(driver, "amdgpu") == 0)
 		set_power(k, real, "auto");
 	if (strcmp(driver, "nvidia") == 0)
@@ -316,7 +325,7 @@ static void remove_vfs(struct fake_kernel *k, const char *pf)
 static int react_numvfs(struct fake_kernel *k, const char *path, const char *value)
 {
 	char address[PCI_ADDRESS_SIZE] = "";
-	int n = parse_count(value), is = atoi(fake_get(k, path));
+	int n = parse_count(value), is = number_in(k, path);
 
 	if (n < 0)
 		return n;
@@ -324,7 +333,7 @@ static int react_numvfs(struct fake_kernel *k, const char *path, const char *val
 
 	const struct fake_device *pf = fake_device(k, address);
 
-	if (n > atoi(fake_get(k, fake_at("bus/pci/devices/%s/sriov_totalvfs", address))))
+	if (n > number_in(k, fake_at("bus/pci/devices/%s/sriov_totalvfs", address)))
 		return -ERANGE;
 	if (n == is)
 		return 0;
@@ -346,7 +355,7 @@ static void add_available(struct fake_kernel *k, const char *type, int n)
 {
 	const char *path = fake_at("%s/available_instances", type);
 
-	fake_text(k, path, "%d\n", atoi(fake_get(k, path)) + n);
+	fake_text(k, path, "%d\n", number_in(k, path) + n);
 }
 
 /* mdev's create_store(), in the folder of a type. */
@@ -365,7 +374,7 @@ static int react_create(struct fake_kernel *k, const char *path, const char *val
 		return -EINVAL;
 	if (exists(k, fake_at("bus/mdev/devices/%s", value)))
 		return -EEXIST;
-	if (atoi(fake_get(k, fake_at("%s/available_instances", parent))) <= 0)
+	if (number_in(k, fake_at("%s/available_instances", parent)) <= 0)
 		return -ENOSPC;
 	add_available(k, parent, -1);
 	slash = strrchr(parent, '/');
@@ -410,7 +419,7 @@ static int react_remove(struct fake_kernel *k, const char *path, const char *val
 static int react_vgpu(struct fake_kernel *k, const char *path, const char *value)
 {
 	char address[PCI_ADDRESS_SIZE] = "";
-	int type = parse_count(value), is = atoi(fake_get(k, path));
+	int type = parse_count(value), is = number_in(k, path);
 
 	sscanf(path, "bus/pci/devices/%16[^/]", address);
 	if (type < 0 ||

@@ -104,7 +104,7 @@ static const struct line bad_lines[] = {
 	  "--gpus: must be a whole" },
 	{ { "run", "--gpus", "x", "--gpu-mode", "vfio", "--", "true" },
 	  125,
-	  "--gpus: must be a PCI" },
+	  "gpu_passthrough.gpu_ids: must be PCI" },
 	{ { "run", "--gpus", "01:00.0,", "--gpu-mode", "vfio", "--", "true" },
 	  125,
 	  "--gpus: must be a" },

@@ -19,15 +19,19 @@ test_looking_changes_nothing() {
 }
 
 test_refusals_change_nothing() {
-	local lpc disk
+	local lpc disk bus
 	lpc=$(one $(functions_with class 0x060100))
 	disk=$(one $(functions_with class 0x010601))
+	bus=$(one $(functions_with class 0x0c0500))
+	modprobe i2c-i801
+	same "$(driver_of "$bus")" i801_smbus
 	remember
 	refused 'shares IOMMU group' '"devices": [{"address": "'"$disk"'"}]'
-	has err "$lpc|${lpc%.*}"
+	has err "$bus .*i801_smbus"
 	refused 'bridge|endpoint|group' '"devices": [{"address": "'"$lpc"'"}]'
 	refused 'there is no PCI function 0000:99:00.0' '"devices": [{"address": "0000:99:00.0"}]'
 	refused 'is no GPU' '"gpu_passthrough": {"mode": "vfio", "gpu_ids": ["'"$disk"'"]}'
+	modprobe -r i2c-i801
 }
 
 # A device with a driver, one without, one with an administrator's override; the last has a BAR larger
