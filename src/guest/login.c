@@ -18,7 +18,15 @@
 #include "guest/wait.h"
 
 #define HOST_KEY_GRACE_S 10
-#define RETRY_MS         300
+/*
+ * Pauses between tries, growing. OpenSSH 9.8 and later shuts a client out that fails too often: a
+ * refused key counts 5 s, a connection that does not log in 1 s, and at 15 s it begins. All that
+ * comes through QEMU's network is one client.
+ */
+#define RETRY_MS      300
+#define RETRY_MAX_MS  2000
+#define DENIED_MS     2000
+#define DENIED_MAX_MS 6000
 
 /*
  * AES-GCM first: with the AES instructions of every x86 server it is twice as fast as
@@ -39,6 +47,7 @@ struct login {
 	const struct guest_login *want;
 	const struct watchset *ws;
 	uint64_t deadline_ns;
+	unsigned int retry_ms, denied_ms; /* the next pauses */
 	ssh_key key;
 	ssh_key host_key;
 	struct guest *g;
@@ -224,10 +233,8 @@ static int login_once(struct login *l, int fd, struct error *err)
 	return r;
 }
 
-static int pause_watching(unsigned int ms, const struct watchset *ws, struct error *err)
+static int pause_until(uint64_t until_ns, const struct watchset *ws, struct error *err)
 {
-	uint64_t until_ns = deadline_in_ms(ms);
-
 	while (clock_now_ns() < until_ns) {
 		struct wait w = { .deadline_ns = until_ns };
 		int r = wait_poll(&w, ws, err);
@@ -238,11 +245,22 @@ static int pause_watching(unsigned int ms, const struct watchset *ws, struct err
 	return 0;
 }
 
+static unsigned int pause_ms(struct login *l, int why)
+{
+	unsigned int *ms = why == RETRY_DENIED ? &l->denied_ms : &l->retry_ms;
+	unsigned int most = why == RETRY_DENIED ? DENIED_MAX_MS : RETRY_MAX_MS;
+	unsigned int now = *ms;
+
+	*ms = 2 * now < most ? 2 * now : most;
+	return now;
+}
+
 /* @err holds why the last try failed, and keeps it when time is up. */
-static int next_try(struct login *l, int *ret_fd, struct error *err)
+static int next_try(struct login *l, int why, int *ret_fd, struct error *err)
 {
 	struct error now = ERROR_INIT;
-	int r = pause_watching(RETRY_MS, l->ws, &now);
+	uint64_t until_ns = deadline_min(deadline_in_ms(pause_ms(l, why)), l->deadline_ns);
+	int r = pause_until(until_ns, l->ws, &now);
 
 	if (r == 0)
 		r = banner_wait(l->want->port, l->deadline_ns, l->ws, ret_fd, &now);
@@ -271,7 +289,7 @@ static int login_until(struct login *l, int fd, struct error *err)
 		if (r == RETRY_HOST_KEY)
 			l->deadline_ns =
 				deadline_min(l->deadline_ns, deadline_in_s(HOST_KEY_GRACE_S));
-		r = next_try(l, &fd, err);
+		r = next_try(l, r, &fd, err);
 	}
 	return r;
 }
@@ -279,7 +297,12 @@ static int login_until(struct login *l, int fd, struct error *err)
 int guest_connect(const struct guest_login *login, const struct watchset *ws,
 		  struct guest_times *ret_times, struct guest **ret, struct error *err)
 {
-	struct login l = { .want = login, .ws = ws };
+	struct login l = {
+		.want = login,
+		.ws = ws,
+		.retry_ms = RETRY_MS,
+		.denied_ms = DENIED_MS,
+	};
 	struct error unread = ERROR_INIT;
 	uint64_t start_ns = clock_now_ns();
 	uint64_t banner_ns;
