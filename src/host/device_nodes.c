@@ -132,6 +132,21 @@ static void take_interfaces(struct device_nodes *nodes, int dir_fd)
 	}
 }
 
+/*
+ * "nvme0c1n2" is one controller's way to a namespace that more than one may have: the disk itself,
+ * with its node, partitions and users, is "nvme0n2", below none of them.
+ */
+static void take_shared_disk(struct device_nodes *nodes, const char *name)
+{
+	unsigned int subsystem, controller, namespace;
+	char tail, disk[48];
+
+	if (sscanf(name, "nvme%uc%un%u%c", &subsystem, &controller, &namespace, &tail) != 3)
+		return;
+	(void)snprintf(disk, sizeof(disk), "nvme%un%u", subsystem, namespace);
+	strv_add(&nodes->shared, disk);
+}
+
 static int walk(struct device_nodes *nodes, int dir_fd, unsigned int depth);
 
 static int walk_into(struct device_nodes *nodes, int dir_fd, const char *name, unsigned int depth)
@@ -143,6 +158,7 @@ static int walk_into(struct device_nodes *nodes, int dir_fd, const char *name, u
 		return 0; /* a file, a link, or gone meanwhile */
 	if (strcmp(name, "net") == 0)
 		take_interfaces(nodes, fd);
+	take_shared_disk(nodes, name);
 	r = take_node(nodes, fd);
 	return r < 0 ? r : walk(nodes, fd, depth + 1);
 }
@@ -163,6 +179,25 @@ static int walk(struct device_nodes *nodes, int dir_fd, unsigned int depth)
 		    e->d_type == DT_LNK)
 			continue;
 		r = walk_into(nodes, dir_fd, e->d_name, depth);
+	}
+	return r;
+}
+
+static int walk_shared_disks(const struct host *host, struct device_nodes *nodes)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < nodes->shared.n && r == 0; i++) {
+		AUTO_CLOSE int fd = -1;
+		char path[64];
+
+		(void)snprintf(path, sizeof(path), "class/block/%s", nodes->shared.v[i]);
+		fd = openat(host->sys_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd < 0)
+			continue;
+		r = take_node(nodes, fd);
+		if (r == 0)
+			r = walk(nodes, fd, 1);
 	}
 	return r;
 }
@@ -224,6 +259,8 @@ int device_nodes_find(const struct host *host, const char *address, struct devic
 		return error_errno(err, "device %s", address);
 	r = walk(ret, fd, 0);
 	if (r == 0)
+		r = walk_shared_disks(host, ret);
+	if (r == 0)
 		r = add_vfio_group(host, ret, fd);
 	if (r == 0)
 		r = add_mdev_groups(host, ret, fd);
@@ -231,7 +268,7 @@ int device_nodes_find(const struct host *host, const char *address, struct devic
 		r = nvidia_nodes_find(host, address, ret);
 	if (r == 0)
 		r = kfd_nodes_find(host, address, ret);
-	if (r < 0 || strv_error(&ret->interfaces) < 0)
+	if (r < 0 || strv_error(&ret->interfaces) < 0 || strv_error(&ret->shared) < 0)
 		return error_set(err, ENOMEM, "out of memory");
 	return 0;
 }
@@ -242,5 +279,6 @@ void device_nodes_done(struct device_nodes *nodes)
 		free(nodes->v[i].name);
 	free(nodes->v);
 	strv_done(&nodes->interfaces);
+	strv_done(&nodes->shared);
 	*nodes = (struct device_nodes)DEVICE_NODES_INIT;
 }

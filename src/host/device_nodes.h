@@ -41,6 +41,7 @@ struct device_node {
  * @interfaces: names of its network interfaces
  * @kfd:        its gpu_ids in the AMD compute driver's topology, one for each partition
  * @n_mdevs:    mediated devices that were made of it
+ * @shared:     names of disks that several controllers lead to, it among them
  */
 struct device_nodes {
 	struct device_node *v;
@@ -49,6 +50,7 @@ struct device_nodes {
 	unsigned long kfd[DEVICE_KFD_MAX];
 	size_t n_kfd;
 	size_t n_mdevs;
+	struct strv shared;
 };
 
 #define DEVICE_NODES_INIT                                                                          \

@@ -154,10 +154,11 @@ static int make_all(struct making *m, struct error *err)
 	const struct device_choice *choice = m->task->choice;
 	int r = lease_named(m, err);
 
-	if (r == 0)
-		r = load_modules(m, err);
+	/* an administrator's override makes vfio-pci take its function as soon as it is loaded */
 	if (r == 0)
 		r = take_snapshot(m->a, &m->sys, &m->a->before, err);
+	if (r == 0)
+		r = load_modules(m, err);
 	if (r == 0)
 		r = assignment_bind_whole(m, err);
 	for (size_t i = 0; i < choice->n && r == 0; i++) {

@@ -171,9 +171,6 @@ static const struct line bad_lines[] = {
 	{ { "run", "-c", VM("\"cpu_pinning\": [0]"), "--vcpus", "2", "--", "true" },
 	  125,
 	  "cpu_pinning: lists 1 host CPUs for 2 virtual CPUs" },
-	{ { "run", "-f", DATA "guide-file-1.json", "--", "true" },
-	  125,
-	  "base image: /var/lib/libvirt/images/ubuntu-22.04-rocm.qcow2: No such file" },
 };
 
 /* --- running the program ---------------------------------------------------------------------- */

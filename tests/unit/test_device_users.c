@@ -400,6 +400,20 @@ Test(device_users, a_disk_that_is_mounted_swapped_on_or_built_upon)
 			 "0  /dev/nvme0n1p3 is part of another block device\n");
 }
 
+/* Native multipath: what has the node and the users is below no controller. */
+Test(device_users, a_disk_that_several_controllers_lead_to)
+{
+	node(DEVICES NIC "/nvme/nvme0", "240:0", "nvme0", "../../class/nvme");
+	tree_dir(root, DEVICES NIC "/nvme/nvme0/nvme3c0n1");
+	node("sys/class/block/nvme3n1", "259:0", "nvme3n1", "../../class/block");
+	node("sys/class/block/nvme3n1/nvme3n1p1", "259:1", "nvme3n1p1", "../../class/block");
+	node("sys/class/block/nvme4n1", "259:4", "nvme4n1", "../../class/block");
+	tree_file(root, "proc/self/mountinfo",
+		  "36 22 259:1 / /srv rw,noatime - ext4 /dev/nvme3n1p1 rw\n"
+		  "37 22 259:4 / /other rw,noatime - ext4 /dev/nvme4n1 rw\n");
+	cr_expect_str_eq(users_of(NIC), "0  mounted on /srv\n");
+}
+
 Test(device_users, an_interface_that_is_up)
 {
 	tree_dir(root, DEVICES NIC "/net/eth0");
