@@ -102,7 +102,7 @@ refused() {
 
 # started NAME KEYS: a VM whose guest boots; it ends with its front, $front.
 started() {
-	start_vm "$(with "$2")" --name "$1" -- sleep 1000
+	start_vm "$(with '"retry": {"tries": 1}, '"$2")" --name "$1" -- sleep 1000
 	mv -f out "out.$1"
 	mv -f err "err.$1"
 	wait_until 90 running "$1"
