@@ -138,12 +138,19 @@ static void take_interfaces(struct device_nodes *nodes, int dir_fd)
  */
 static void take_shared_disk(struct device_nodes *nodes, const char *name)
 {
-	unsigned int subsystem, controller, namespace;
-	char tail, disk[48];
+	static const char digits[] = "0123456789";
+	const char *way, *rest;
+	char disk[64];
 
-	if (sscanf(name, "nvme%uc%un%u%c", &subsystem, &controller, &namespace, &tail) != 3)
+	if (strncmp(name, "nvme", 4) != 0)
 		return;
-	(void)snprintf(disk, sizeof(disk), "nvme%un%u", subsystem, namespace);
+	way = name + 4 + strspn(name + 4, digits);
+	if (way[0] != 'c')
+		return;
+	rest = way + 1 + strspn(way + 1, digits);
+	if (rest[0] != 'n' || rest[1] == '\0' || rest[1 + strspn(rest + 1, digits)] != '\0')
+		return;
+	(void)snprintf(disk, sizeof(disk), "%.*s%.32s", (int)(way - name), name, rest);
 	strv_add(&nodes->shared, disk);
 }
 
