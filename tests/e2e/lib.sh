@@ -151,8 +151,9 @@ host_state() {
 	ip -o link | awk '{ print "network", $2 }'
 	find /dev -path /dev/pts -prune -o -printf 'device %p %m %U\n' | sort
 	find /run/bmvm/vms /var/lib/bmvm/vms -mindepth 1 -maxdepth 1 -printf 'vm %p\n' 2> /dev/null | sort
-	find /run/bmvm /var/lib/bmvm \( -name vms -o -name images -o -name receipts -o -name digests -o -name uids \) \
+	find /run/bmvm /var/lib/bmvm \( -name vms -o -name images -o -name receipts -o -name digests -o -name uids -o -name devices \) \
 		-prune -o -type f ! -name lock ! -name qemu-caps.json ! -name ledger.json ! -name kvm-trial.json -printf 'file %p\n' | sort
+	find /run/bmvm/devices -type f -size +0 -printf 'lease %p\n' 2> /dev/null || true
 	[ ! -e /run/bmvm/ledger.json ] || jq -c '.entries | paths(scalars)' /run/bmvm/ledger.json | sed 's/^/held /'
 	find /var/lib/bmvm/images -mindepth 1 -printf 'image %p %s %m %T@\n' | sort
 	our_locks
