@@ -3,6 +3,7 @@
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,8 +16,20 @@
 #define HOSTS    TEST_DATA "/hosts/"
 #define TEXT_CAP ((size_t)1 << 20)
 
+/* json-c's versions lay an empty list out differently. */
+static bool is_same_json(const char *got, const char *want)
+{
+	struct json_object *a = json_tokener_parse(got), *b = json_tokener_parse(want);
+	bool same = a != NULL && json_object_equal(a, b) != 0;
+
+	(void)json_object_put(a);
+	(void)json_object_put(b);
+	return same;
+}
+
 void cases_golden(const char *file, const char *got)
 {
+	bool json = strstr(file, ".json") != NULL;
 	AUTO_FREE char *want = NULL;
 	char path[512];
 
@@ -24,7 +37,8 @@ void cases_golden(const char *file, const char *got)
 	if (getenv("BMVM_UPDATE_GOLDEN") != NULL)
 		cr_assert_eq(file_write_atomic_at(AT_FDCWD, path, got, strlen(got), 0644, NULL), 0);
 	cr_assert_eq(file_read_at(AT_FDCWD, path, TEXT_CAP, &want, NULL, NULL), 0, "%s", path);
-	cr_expect(strcmp(got, want) == 0, "%s differs; this is what there is now:\n%s", path, got);
+	cr_expect(strcmp(got, want) == 0 || (json && is_same_json(got, want)),
+		  "%s differs; this is what there is now:\n%s", path, got);
 }
 
 void cases_config(const char *json, struct config *cfg)
