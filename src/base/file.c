@@ -275,6 +275,16 @@ int fd_write_all(int fd, const void *data, size_t len)
 	return 0;
 }
 
+DIR *file_opendir_at(int dir_fd, const char *path, int flags)
+{
+	int fd = openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | flags);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+	if (dir == NULL)
+		close_fd(&fd);
+	return dir;
+}
+
 int fd_set_nonblock(int fd)
 {
 	int flags = fcntl(fd, F_GETFL);

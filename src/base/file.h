@@ -6,6 +6,7 @@
 #ifndef BMVM_BASE_FILE_H
 #define BMVM_BASE_FILE_H
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -100,6 +101,14 @@ int fd_read_all(int fd, size_t cap, char **ret, size_t *ret_len);
 
 /** fd_write_all() - Write @len bytes to a blocking descriptor. Return: 0 or -errno. */
 int fd_write_all(int fd, const void *data, size_t len);
+
+/**
+ * file_opendir_at() - Open a folder for readdir()
+ * @flags: O_NOFOLLOW or 0
+ *
+ * Return: owned by the caller (AUTO_CLOSEDIR); NULL with errno set.
+ */
+DIR *file_opendir_at(int dir_fd, const char *path, int flags);
 
 /** fd_set_nonblock() - Set O_NONBLOCK (on the open file, so never on inherited 0-2). 0 or -errno.
  */

@@ -53,14 +53,11 @@ static void link_name(int dir_fd, const char *path, char *ret, size_t size)
 
 static bool has_entries(int dir_fd, const char *path)
 {
-	int fd = openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	AUTO_CLOSEDIR DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	AUTO_CLOSEDIR DIR *dir = file_opendir_at(dir_fd, path, O_NOFOLLOW);
 	const struct dirent *e;
 
-	if (dir == NULL) {
-		close_fd(&fd);
+	if (dir == NULL)
 		return false;
-	}
 	while ((e = readdir(dir)) != NULL) {
 		if (e->d_name[0] != '.')
 			return true;
@@ -118,14 +115,11 @@ static bool is_function(const char *name)
  */
 static void take_interfaces(struct device_nodes *nodes, int dir_fd)
 {
-	int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	AUTO_CLOSEDIR DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	AUTO_CLOSEDIR DIR *dir = file_opendir_at(dir_fd, ".", 0);
 	const struct dirent *e;
 
-	if (dir == NULL) {
-		close_fd(&fd);
+	if (dir == NULL)
 		return;
-	}
 	while ((e = readdir(dir)) != NULL) {
 		if (e->d_name[0] != '.')
 			strv_add(&nodes->interfaces, e->d_name);
@@ -172,15 +166,12 @@ static int walk_into(struct device_nodes *nodes, int dir_fd, const char *name, u
 
 static int walk(struct device_nodes *nodes, int dir_fd, unsigned int depth)
 {
-	int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	AUTO_CLOSEDIR DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	AUTO_CLOSEDIR DIR *dir = file_opendir_at(dir_fd, ".", 0);
 	const struct dirent *e;
 	int r = 0;
 
-	if (dir == NULL) {
-		close_fd(&fd);
+	if (dir == NULL)
 		return 0;
-	}
 	while (r == 0 && depth < DEPTH_MAX && (e = readdir(dir)) != NULL) {
 		if (e->d_name[0] == '.' || is_function(e->d_name) || e->d_type == DT_REG ||
 		    e->d_type == DT_LNK)
@@ -230,15 +221,12 @@ static int add_vfio_group(const struct host *host, struct device_nodes *nodes, i
 /* The groups of mediated devices that were made of the function. */
 static int add_mdev_groups(const struct host *host, struct device_nodes *nodes, int dir_fd)
 {
-	int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	AUTO_CLOSEDIR DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	AUTO_CLOSEDIR DIR *dir = file_opendir_at(dir_fd, ".", 0);
 	const struct dirent *e;
 	int r = 0;
 
-	if (dir == NULL) {
-		close_fd(&fd);
+	if (dir == NULL)
 		return 0;
-	}
 	while (r == 0 && (e = readdir(dir)) != NULL) {
 		AUTO_CLOSE int device = -1;
 

@@ -153,15 +153,12 @@ static int check_descriptor(struct search *s, int fds, const char *name)
 
 static int check_descriptors(struct search *s)
 {
-	int fd = openat(s->proc_fd, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	AUTO_CLOSEDIR DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	AUTO_CLOSEDIR DIR *dir = file_opendir_at(s->proc_fd, "fd", 0);
 	const struct dirent *e;
 	int r = 0;
 
-	if (dir == NULL) {
-		close_fd(&fd);
+	if (dir == NULL)
 		return 0; /* ended, or not ours to see */
-	}
 	while (r == 0 && (e = readdir(dir)) != NULL) {
 		if (e->d_name[0] != '.')
 			r = check_descriptor(s, dirfd(dir), e->d_name);
@@ -215,15 +212,11 @@ static bool has_queue(const struct search *s)
 	char path[400];
 	AUTO_CLOSEDIR DIR *dir = NULL;
 	const struct dirent *e;
-	int fd;
 
 	(void)snprintf(path, sizeof(path), "class/kfd/kfd/proc/%d/queues", (int)s->pid);
-	fd = openat(s->host->sys_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	dir = fd < 0 ? NULL : fdopendir(fd);
-	if (dir == NULL) {
-		close_fd(&fd);
+	dir = file_opendir_at(s->host->sys_fd, path, 0);
+	if (dir == NULL)
 		return false;
-	}
 	while ((e = readdir(dir)) != NULL) {
 		(void)snprintf(path, sizeof(path), "class/kfd/kfd/proc/%d/queues/%.255s/gpuid",
 			       (int)s->pid, e->d_name);
@@ -272,16 +265,12 @@ static int check_process(struct search *s, int proc_dir, const char *name)
 
 static int check_processes(struct search *s, struct error *err)
 {
-	int fd = openat(s->host->proc_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	AUTO_CLOSEDIR DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	AUTO_CLOSEDIR DIR *dir = file_opendir_at(s->host->proc_fd, ".", 0);
 	const struct dirent *e;
 	int r = 0;
 
-	if (dir == NULL) {
-		r = error_errno(err, "read /proc");
-		close_fd(&fd);
-		return r;
-	}
+	if (dir == NULL)
+		return error_errno(err, "read /proc");
 	while (r == 0 && (e = readdir(dir)) != NULL) {
 		if (e->d_name[0] >= '1' && e->d_name[0] <= '9')
 			r = check_process(s, dirfd(dir), e->d_name);

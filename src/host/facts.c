@@ -76,16 +76,6 @@ static bool exists(int dir_fd, const char *path)
 	return faccessat(dir_fd, path, F_OK, 0) == 0;
 }
 
-static DIR *open_dir(int dir_fd, const char *path)
-{
-	int fd = openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-
-	if (dir == NULL && fd >= 0)
-		(void)close(fd);
-	return dir;
-}
-
 /* Behind "KEY:" at the start of a line, blanks skipped; NULL when there is no such line. */
 static const char *line_value(const char *text, const char *key)
 {
@@ -211,7 +201,7 @@ static int read_cpus(const struct host *host, struct host_facts *f, struct error
 /* Reads every hugepages-NkB of a folder into @pools, smallest page first. Returns how many. */
 static size_t read_pools(int dir_fd, const char *path, struct host_pool *pools)
 {
-	AUTO_CLOSEDIR DIR *dir = open_dir(dir_fd, path);
+	AUTO_CLOSEDIR DIR *dir = file_opendir_at(dir_fd, path, 0);
 	const struct dirent *entry;
 	size_t n = 0;
 
@@ -286,7 +276,7 @@ static int add_node(struct host_facts *f, int nodes_fd, unsigned int id, const c
 
 static int read_nodes(const struct host *host, struct host_facts *f)
 {
-	AUTO_CLOSEDIR DIR *dir = open_dir(host->sys_fd, "devices/system/node");
+	AUTO_CLOSEDIR DIR *dir = file_opendir_at(host->sys_fd, "devices/system/node", 0);
 	const struct dirent *entry;
 
 	while (dir != NULL && (entry = readdir(dir)) != NULL) {

@@ -55,16 +55,6 @@ static void read_arguments(const struct host *host, struct iommu_facts *f)
 	find_word(text, off, ARRAY_SIZE(off), f->arg_off, sizeof(f->arg_off));
 }
 
-static DIR *open_dir(int dir_fd, const char *path)
-{
-	int fd = openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-
-	if (dir == NULL)
-		close_fd(&fd);
-	return dir;
-}
-
 static bool is_identity(int groups_fd, const char *group)
 {
 	AUTO_FREE char *type = NULL;
@@ -77,8 +67,8 @@ static bool is_identity(int groups_fd, const char *group)
 
 static void read_groups(const struct host *host, struct iommu_facts *f)
 {
-	AUTO_CLOSEDIR DIR *units = open_dir(host->sys_fd, "class/iommu");
-	AUTO_CLOSEDIR DIR *groups = open_dir(host->sys_fd, "kernel/iommu_groups");
+	AUTO_CLOSEDIR DIR *units = file_opendir_at(host->sys_fd, "class/iommu", 0);
+	AUTO_CLOSEDIR DIR *groups = file_opendir_at(host->sys_fd, "kernel/iommu_groups", 0);
 	const struct dirent *entry;
 
 	while (units != NULL && (entry = readdir(units)) != NULL)

@@ -14,10 +14,12 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/watch.h"
 #include "host/host.h"
 
 #define FOLDER     "devices"
 #define RECORD_CAP ((size_t)4096)
+#define POLL_NS    (20 * NS_PER_MS) /* a lock of the kernel has no descriptor to wait for */
 
 static int open_lease(const struct host *host, const char *name, int flags, struct error *err)
 {
@@ -202,15 +204,11 @@ static int inherit_all(const struct host *host, DIR *dir, const char *vm, struct
 
 int leases_inherit(const struct host *host, const char *vm, struct leases *ret, struct error *err)
 {
-	int fd = openat(host->run_fd, FOLDER, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	AUTO_CLOSEDIR DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	AUTO_CLOSEDIR DIR *dir = file_opendir_at(host->run_fd, FOLDER, O_NOFOLLOW);
 	int r;
 
-	if (dir == NULL) {
-		r = errno == ENOENT ? 0 : error_errno(err, "read the folder " FOLDER);
-		close_fd(&fd);
-		return r;
-	}
+	if (dir == NULL)
+		return errno == ENOENT ? 0 : error_errno(err, "read the folder " FOLDER);
 	r = inherit_all(host, dir, vm, ret, err);
 	if (r < 0)
 		leases_done(ret);
@@ -225,10 +223,12 @@ void leases_clear(struct leases *leases)
 	}
 }
 
-int lease_lock(const struct host *host, const char *name, uint64_t deadline_ns, struct error *err)
+int lease_lock(const struct host *host, const char *name, uint64_t deadline_ns,
+	       const struct watchset *ws, struct error *err)
 {
 	AUTO_CLOSE int fd = open_lease(host, name, O_RDWR | O_CREAT, err);
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	int r;
 
 	if (fd < 0)
 		return fd;
@@ -238,7 +238,9 @@ int lease_lock(const struct host *host, const char *name, uint64_t deadline_ns, 
 		if (deadline_poll_ms(deadline_ns) == 0)
 			return error_set(err, ETIMEDOUT, "another run is changing %s for too long",
 					 name);
-		clock_sleep_ms(20);
+		r = watch_serve(ws, clock_now_ns() + POLL_NS, err);
+		if (r < 0)
+			return r;
 	}
 	return TAKE_FD(fd);
 }

@@ -17,6 +17,7 @@
 
 #include "base/cleanup.h"
 #include "base/strv.h"
+#include "base/watch.h"
 
 struct error;
 struct host;
@@ -68,10 +69,13 @@ int leases_take(const struct host *host, const struct strv *names, const char *v
  * lease_lock() - Take a short lock on a thing that several VMs change, waiting for it
  * @name: as in leases_take(), but of another kind: "0000:41:00.0.vfs", "modules"
  *
+ * @ws:   served meanwhile; NULL: only waits
+ *
  * Blocks until @deadline_ns. Return: descriptor that holds it until closed, owned; -ETIMEDOUT;
- * errno.
+ * what a watch returned; errno.
  */
-int lease_lock(const struct host *host, const char *name, uint64_t deadline_ns, struct error *err);
+int lease_lock(const struct host *host, const char *name, uint64_t deadline_ns,
+	       const struct watchset *ws, struct error *err);
 
 /** leases_add() - Move all of @more into @leases. Return: 0; -ENOMEM, then @more is given back. */
 int leases_add(struct leases *leases, struct leases *more, struct error *err);

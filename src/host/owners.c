@@ -35,14 +35,11 @@ static bool is_alive(const struct search *s, unsigned long pid)
 static void each_entry(struct search *s, int root_fd, const char *path,
 		       void (*fn)(struct search *s, int dir_fd, const char *name))
 {
-	int fd = root_fd < 0 ? -1 : openat(root_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	AUTO_CLOSEDIR DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	AUTO_CLOSEDIR DIR *dir = root_fd < 0 ? NULL : file_opendir_at(root_fd, path, 0);
 	const struct dirent *e;
 
-	if (dir == NULL) {
-		close_fd(&fd);
+	if (dir == NULL)
 		return;
-	}
 	while ((e = readdir(dir)) != NULL) {
 		if (e->d_name[0] != '.')
 			fn(s, dirfd(dir), e->d_name);

@@ -76,14 +76,11 @@ static int by_name(const void *a, const void *b)
 
 int quarantine_list(const struct host *host, struct strv *ret, struct error *err)
 {
-	int fd = openat(host->run_fd, FOLDER, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	AUTO_CLOSEDIR DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	AUTO_CLOSEDIR DIR *dir = file_opendir_at(host->run_fd, FOLDER, O_NOFOLLOW);
 	const struct dirent *e;
 
-	if (dir == NULL) {
-		close_fd(&fd);
+	if (dir == NULL)
 		return 0;
-	}
 	while ((e = readdir(dir)) != NULL) {
 		if (e->d_name[0] != '.')
 			strv_add(ret, e->d_name);
@@ -101,11 +98,9 @@ static _Noreturn void answer_parent(const struct host *host, const char *name)
 	char path[PATH_SIZE];
 	AUTO_CLOSEDIR DIR *dir = NULL;
 	const struct dirent *e;
-	int fd;
 
 	(void)snprintf(path, sizeof(path), "class/mdev_bus/%.64s/mdev_supported_types", name);
-	fd = openat(host->sys_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	dir = fd < 0 ? NULL : fdopendir(fd);
+	dir = file_opendir_at(host->sys_fd, path, 0);
 	if (dir == NULL)
 		_exit(1);
 	while ((e = readdir(dir)) != NULL) {

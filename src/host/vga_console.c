@@ -13,14 +13,11 @@
 /* A framebuffer of the firmware is a platform device; it shows on the boot VGA device. */
 static bool has_framebuffer(const struct host *host, const char *address, char *ret, size_t size)
 {
-	int fd = openat(host->sys_fd, "class/graphics", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	AUTO_CLOSEDIR DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	AUTO_CLOSEDIR DIR *dir = file_opendir_at(host->sys_fd, "class/graphics", 0);
 	const struct dirent *e;
 
-	if (dir == NULL) {
-		close_fd(&fd);
+	if (dir == NULL)
 		return false;
-	}
 	while ((e = readdir(dir)) != NULL) {
 		char target[512];
 		ssize_t n = readlinkat(dirfd(dir), e->d_name, target, sizeof(target) - 1);
@@ -39,14 +36,11 @@ static bool has_framebuffer(const struct host *host, const char *address, char *
 /* The kernel's text console on VGA hardware, which needs no framebuffer. */
 static bool has_text_console(const struct host *host, char *ret, size_t size)
 {
-	int fd = openat(host->sys_fd, "class/vtconsole", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	AUTO_CLOSEDIR DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	AUTO_CLOSEDIR DIR *dir = file_opendir_at(host->sys_fd, "class/vtconsole", 0);
 	const struct dirent *e;
 
-	if (dir == NULL) {
-		close_fd(&fd);
+	if (dir == NULL)
 		return false;
-	}
 	while ((e = readdir(dir)) != NULL) {
 		AUTO_FREE char *name = NULL, *bound = NULL;
 		char path[300];
@@ -79,14 +73,11 @@ static bool connector_is_on(int drm_fd, const char *card, const char *connector)
 
 static bool card_is_on(int drm_fd, const char *card, char *ret, size_t size)
 {
-	int fd = openat(drm_fd, card, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	AUTO_CLOSEDIR DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	AUTO_CLOSEDIR DIR *dir = file_opendir_at(drm_fd, card, O_NOFOLLOW);
 	const struct dirent *e;
 
-	if (dir == NULL) {
-		close_fd(&fd);
+	if (dir == NULL)
 		return false;
-	}
 	while ((e = readdir(dir)) != NULL) {
 		if (strncmp(e->d_name, "card", 4) != 0 || !connector_is_on(drm_fd, card, e->d_name))
 			continue;
@@ -101,15 +92,11 @@ static bool has_monitor(const struct host *host, const char *address, char *ret,
 	char path[96];
 	AUTO_CLOSEDIR DIR *dir = NULL;
 	const struct dirent *e;
-	int fd;
 
 	(void)snprintf(path, sizeof(path), "bus/pci/devices/%.32s/drm", address);
-	fd = openat(host->sys_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	dir = fd < 0 ? NULL : fdopendir(fd);
-	if (dir == NULL) {
-		close_fd(&fd);
+	dir = file_opendir_at(host->sys_fd, path, 0);
+	if (dir == NULL)
 		return false;
-	}
 	while ((e = readdir(dir)) != NULL) {
 		if (strncmp(e->d_name, "card", 4) == 0 &&
 		    card_is_on(dirfd(dir), e->d_name, ret, size))

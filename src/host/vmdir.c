@@ -302,16 +302,11 @@ bool vmdir_is_alive(const struct vmdir *vd)
 
 static int add_names(int dir_fd, struct strv *ret)
 {
-	int fd = openat(dir_fd, "vms", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	AUTO_CLOSEDIR DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	AUTO_CLOSEDIR DIR *dir = file_opendir_at(dir_fd, "vms", 0);
 	const struct dirent *entry;
 
-	if (dir == NULL) {
-		int r = -errno;
-
-		close_fd(&fd);
-		return r;
-	}
+	if (dir == NULL)
+		return -errno;
 	while ((entry = readdir(dir)) != NULL) {
 		if (syntax_is_vm_name(entry->d_name) && !strv_contains(ret, entry->d_name))
 			strv_add(ret, entry->d_name);

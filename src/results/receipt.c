@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/json.h"
 
 struct aged {
@@ -47,8 +48,7 @@ static struct aged *list_receipts(DIR *dir, size_t *ret_n)
 
 static void drop_oldest(int receipts_fd)
 {
-	int fd = openat(receipts_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	AUTO_CLOSEDIR DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	AUTO_CLOSEDIR DIR *dir = file_opendir_at(receipts_fd, ".", 0);
 	AUTO_FREE struct aged *v = NULL;
 	size_t n = 0;
 

@@ -73,6 +73,31 @@ int making_bind(struct making *m, const struct pci_address *address, struct erro
 int making_check_group(const struct making *m, const struct pci_address *address,
 		       struct error *err);
 
+/* ---- making.c, VFs ---- */
+
+/**
+ * struct part_kind - How a VF of one kind is taken
+ * @check: -EBUSY and why it cannot be ours; quarantine, lease and users are looked at before
+ * @take:  changes it and gives it to the guest
+ */
+struct part_kind {
+	int (*check)(const struct making *m, const struct device *vf, struct error *err);
+	int (*take)(struct making *m, const struct device_request *q, const struct device *vf,
+		    struct error *err);
+};
+
+/**
+ * making_take_free() - Take a VF unless somebody has it by now
+ *
+ * Return: 0 it is ours; 1 somebody has it, @why says who; -errno of what failed.
+ */
+int making_take_free(struct making *m, const struct device_request *q, const struct pci_address *vf,
+		     const struct part_kind *kind, struct error *why, struct error *err);
+
+/** making_take_chosen() - Take all members of @q. Return: 0; -EBUSY one of them is not free. */
+int making_take_chosen(struct making *m, const struct device_request *q,
+		       const struct part_kind *kind, struct error *err);
+
 /* ---- assignment_whole.c ---- */
 
 /**

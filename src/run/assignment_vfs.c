@@ -17,18 +17,11 @@
 #include "run/device_record.h"
 #include "run/undo.h"
 
-/* Free for us: nobody has it, no driver but vfio-pci, which nobody uses. */
+/* It answers, and has no driver but vfio-pci, which nobody uses. */
 static int check_free(const struct making *m, const struct device *d, struct error *err)
 {
 	if (d->f.is_gone)
 		return error_set(err, EBUSY, "%s does not answer", d->address);
-	if (d->quarantined)
-		return error_set(err, EBUSY, "%s is quarantined: %s", d->address,
-				 d->quarantine.why);
-	if (d->leased && !leases_contain(&m->a->leases, d->address))
-		return error_set(err, EBUSY, "%s is leased by VM %s", d->address, d->holder.vm);
-	if (d->users.n > 0)
-		return error_set(err, EBUSY, "%s is in use: %s", d->address, d->users.v[0].what);
 	if (d->f.driver[0] != '\0' && !group_driver_is_vfio(d->f.driver))
 		return error_set(err, EBUSY, "%s is on the driver %s", d->address, d->f.driver);
 	if (group_probe(&m->sys, d->f.iommu_group, NULL, NULL) == -EBUSY)
@@ -36,28 +29,18 @@ static int check_free(const struct making *m, const struct device *d, struct err
 	return 0;
 }
 
-static int bind_vf(struct making *m, const struct pci_address *vf, struct error *err)
-{
-	int r = making_bind(m, vf, err);
-
-	if (r == 0)
-		r = making_check_group(m, vf, err);
-	return r == 0 ? making_add_function(m, vf, m->a->n_slots++, 0, err) : r;
-}
-
-/* Return: 0 it is ours; 1 somebody has it, and why; -errno. */
-static int take_vf(struct making *m, const struct pci_address *vf, struct error *why,
+static int bind_vf(struct making *m, const struct device_request *q, const struct device *vf,
 		   struct error *err)
 {
-	AUTO_DEVICE struct device d = { .n_offers = 0 };
-	int r = device_read(m->task->host, NULL, vf, &d, err);
+	int r = making_bind(m, &vf->f.address, err);
 
-	if (r < 0)
-		return r;
-	if (check_free(m, &d, why) < 0 || making_lease_one(m, d.address, why) < 0)
-		return 1;
-	return bind_vf(m, vf, err);
+	(void)q;
+	if (r == 0)
+		r = making_check_group(m, &vf->f.address, err);
+	return r == 0 ? making_add_function(m, &vf->f.address, m->a->n_slots++, 0, err) : r;
 }
+
+static const struct part_kind plain_vf = { .check = check_free, .take = bind_vf };
 
 /* ---- making them ---- */
 
@@ -94,22 +77,6 @@ static int join_vfs(struct making *m, const char *key, struct error *err)
 	return r < 0 ? r : ledger_share(m->task->host, key, m->task->vm, NULL, err);
 }
 
-/* ---- which ones ---- */
-
-static int take_chosen(struct making *m, const struct device_request *q, struct error *err)
-{
-	struct error why = ERROR_INIT;
-	struct pci_address vf;
-	int r = 0;
-
-	for (size_t i = 0; i < q->members.n && r == 0; i++) {
-		if (pci_address_parse(q->members.v[i], &vf, NULL) < 0)
-			return error_set(err, EINVAL, "%s: no PCI address", q->members.v[i]);
-		r = take_vf(m, &vf, &why, err);
-	}
-	return r > 0 ? error_set(err, EBUSY, "%s, which was free when it was chosen", why.msg) : r;
-}
-
 /* Any that are free: they were made a moment ago, by us or by another VM. */
 static int take_any(struct making *m, const struct device_request *q, const struct pci_address *pf,
 		    struct error *err)
@@ -124,7 +91,7 @@ static int take_any(struct making *m, const struct device_request *q, const stru
 	for (size_t i = 0; i < n && taken < q->count; i++) {
 		struct error why = ERROR_INIT;
 
-		r = take_vf(m, &vfs[i].address, &why, err);
+		r = making_take_free(m, q, &vfs[i].address, &plain_vf, &why, err);
 		if (r < 0)
 			return r;
 		taken += r == 0;
@@ -156,5 +123,7 @@ int assignment_take_vfs(struct making *m, const struct device_request *q, struct
 	r = numvfs == 0 ? make_vfs(m, q, key, &pf, err) : join_vfs(m, key, err);
 	if (r < 0)
 		return r;
-	return numvfs > 0 && q->members.n > 0 ? take_chosen(m, q, err) : take_any(m, q, &pf, err);
+	if (numvfs > 0 && q->members.n > 0)
+		return making_take_chosen(m, q, &plain_vf, err);
+	return take_any(m, q, &pf, err);
 }

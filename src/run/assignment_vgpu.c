@@ -55,7 +55,7 @@ int assignment_take_mdevs(struct making *m, const struct device_request *q, stru
 /* ---- NVIDIA's vendor VFIO ---- */
 
 /* The VF stays with NVIDIA's driver; a type it has already is somebody else's. */
-static int check_free(const struct making *m, const struct device *d, struct error *err)
+static int check_no_type(const struct making *m, const struct device *d, struct error *err)
 {
 	struct sysfs_error why = { 0 };
 	unsigned int now = 0;
@@ -65,13 +65,6 @@ static int check_free(const struct making *m, const struct device *d, struct err
 		return error_set(err, EBUSY, "%s", why.text);
 	if (now != 0)
 		return error_set(err, EBUSY, "%s is a vGPU of type %u already", d->address, now);
-	if (d->quarantined)
-		return error_set(err, EBUSY, "%s is quarantined: %s", d->address,
-				 d->quarantine.why);
-	if (d->leased && !leases_contain(&m->a->leases, d->address))
-		return error_set(err, EBUSY, "%s is leased by VM %s", d->address, d->holder.vm);
-	if (d->users.n > 0)
-		return error_set(err, EBUSY, "%s is in use: %s", d->address, d->users.v[0].what);
 	return 0;
 }
 
@@ -94,33 +87,7 @@ static int set_type(struct making *m, const struct device_request *q, const stru
 	return making_add_function(m, &vf->f.address, m->a->n_slots++, 0, err);
 }
 
-/* Return: 0 it is ours; 1 somebody has it, and why; -errno. */
-static int take_vgpu(struct making *m, const struct device_request *q, const struct pci_address *vf,
-		     struct error *why, struct error *err)
-{
-	AUTO_DEVICE struct device d = { .n_offers = 0 };
-	int r = device_read(m->task->host, NULL, vf, &d, err);
-
-	if (r < 0)
-		return r;
-	if (check_free(m, &d, why) < 0 || making_lease_one(m, d.address, why) < 0)
-		return 1;
-	return set_type(m, q, &d, err);
-}
-
-static int take_chosen(struct making *m, const struct device_request *q, struct error *err)
-{
-	struct error why = ERROR_INIT;
-	struct pci_address vf;
-	int r = 0;
-
-	for (size_t i = 0; i < q->members.n && r == 0; i++) {
-		if (pci_address_parse(q->members.v[i], &vf, NULL) < 0)
-			return error_set(err, EINVAL, "%s: no PCI address", q->members.v[i]);
-		r = take_vgpu(m, q, &vf, &why, err);
-	}
-	return r > 0 ? error_set(err, EBUSY, "%s, which was free when it was chosen", why.msg) : r;
-}
+static const struct part_kind vendor_vgpu = { .check = check_no_type, .take = set_type };
 
 int assignment_take_vgpus(struct making *m, const struct device_request *q, struct error *err)
 {
@@ -131,5 +98,5 @@ int assignment_take_vgpus(struct making *m, const struct device_request *q, stru
 		return lock;
 	if (q->members.n < q->count)
 		return error_set(err, EINVAL, "%s: no VFs are chosen", q->address);
-	return take_chosen(m, q, err);
+	return making_take_chosen(m, q, &vendor_vgpu, err);
 }

@@ -57,7 +57,8 @@ int making_lock(const struct making *m, const char *name, struct error *err)
 	char lock[SYSFS_NAME_SIZE];
 
 	(void)snprintf(lock, sizeof(lock), "%.100s.vfs", name);
-	return lease_lock(m->task->host, lock, deadline_in_s(ASSIGNMENT_LOCK_SECONDS), err);
+	return lease_lock(m->task->host, lock, deadline_in_s(ASSIGNMENT_LOCK_SECONDS),
+			  m->task->watch, err);
 }
 
 int making_lock_parent(const struct making *m, const char *name, struct error *err)
@@ -109,6 +110,50 @@ int making_add_function(struct making *m, const struct pci_address *address, uns
 	}
 	pci_function_done(&f);
 	return making_add(m, &one, err);
+}
+
+/* ---- VFs ---- */
+
+/* What is no matter of its kind. */
+static int check_nobodys(const struct making *m, const struct device *d, struct error *err)
+{
+	if (d->quarantined)
+		return error_set(err, EBUSY, "%s is quarantined: %s", d->address,
+				 d->quarantine.why);
+	if (d->leased && !leases_contain(&m->a->leases, d->address))
+		return error_set(err, EBUSY, "%s is leased by VM %s", d->address, d->holder.vm);
+	if (d->users.n > 0)
+		return error_set(err, EBUSY, "%s is in use: %s", d->address, d->users.v[0].what);
+	return 0;
+}
+
+int making_take_free(struct making *m, const struct device_request *q, const struct pci_address *vf,
+		     const struct part_kind *kind, struct error *why, struct error *err)
+{
+	AUTO_DEVICE struct device d = { .n_offers = 0 };
+	int r = device_read(m->task->host, NULL, vf, &d, err);
+
+	if (r < 0)
+		return r;
+	if (check_nobodys(m, &d, why) < 0 || kind->check(m, &d, why) < 0 ||
+	    making_lease_one(m, d.address, why) < 0)
+		return 1;
+	return kind->take(m, q, &d, err);
+}
+
+int making_take_chosen(struct making *m, const struct device_request *q,
+		       const struct part_kind *kind, struct error *err)
+{
+	struct error why = ERROR_INIT;
+	struct pci_address vf;
+	int r = 0;
+
+	for (size_t i = 0; i < q->members.n && r == 0; i++) {
+		if (pci_address_parse(q->members.v[i], &vf, NULL) < 0)
+			return error_set(err, EINVAL, "%s: no PCI address", q->members.v[i]);
+		r = making_take_free(m, q, &vf, kind, &why, err);
+	}
+	return r > 0 ? error_set(err, EBUSY, "%s, which was free when it was chosen", why.msg) : r;
 }
 
 /* ---- drivers and groups ---- */

@@ -40,7 +40,7 @@ int modules_hold(const struct host *host, const char *vm, struct journal *journa
 		 const char *const *names, size_t n, struct error *err)
 {
 	AUTO_STRV struct strv all = STRV_INIT;
-	AUTO_CLOSE int lock = lease_lock(host, "modules", deadline_in_s(LOCK_SECONDS), err);
+	AUTO_CLOSE int lock = lease_lock(host, "modules", deadline_in_s(LOCK_SECONDS), NULL, err);
 	int r;
 
 	if (lock < 0)

@@ -226,14 +226,15 @@ static int undo_vfs(struct device_undo *u, struct json_object *record, struct er
 	(void)pci_address_format(&pf, name);
 	(void)snprintf(key, sizeof(key), LEDGER_VFS "%s", name);
 	(void)snprintf(lock_name, sizeof(lock_name), "%s.vfs", name);
-	lock = lease_lock(u->host, lock_name, deadline_in_s(LOCK_SECONDS), err);
+	lock = lease_lock(u->host, lock_name, deadline_in_s(LOCK_SECONDS), NULL, err);
 	return lock < 0 ? lock : remove_vfs(u, key, name, record, err);
 }
 
 /* A module that somebody else uses by now stays; that is no trace of this run any more. */
 static int undo_module(struct device_undo *u, struct json_object *record, struct error *err)
 {
-	AUTO_CLOSE int lock = lease_lock(u->host, "modules", deadline_in_s(LOCK_SECONDS), err);
+	AUTO_CLOSE int lock =
+		lease_lock(u->host, "modules", deadline_in_s(LOCK_SECONDS), NULL, err);
 	AUTO_JSON struct json_object *original = NULL;
 	const char *name = json_str_or(record, "name", "");
 	struct error why = ERROR_INIT;

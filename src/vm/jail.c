@@ -292,17 +292,12 @@ int jail_add_devices(struct jail *jail, const struct vm_plan *plan, struct error
 
 pid_t jail_uid_user(int proc_fd, uid_t uid, struct error *err)
 {
-	int fd = openat(proc_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	AUTO_CLOSEDIR DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	AUTO_CLOSEDIR DIR *dir = file_opendir_at(proc_fd, ".", 0);
 	const struct dirent *entry;
 	struct stat st;
 
-	if (dir == NULL) {
-		int r = error_errno(err, "read /proc");
-
-		close_fd(&fd);
-		return r;
-	}
+	if (dir == NULL)
+		return error_errno(err, "read /proc");
 	while ((entry = readdir(dir)) != NULL) {
 		if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' &&
 		    fstatat(dirfd(dir), entry->d_name, &st, 0) == 0 && st.st_uid == uid)

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "host/lease.h"
 #include "host/quarantine.h"
@@ -145,6 +146,38 @@ static void device(const char *address, const char *config, size_t len)
 	cr_assert_not_null(f);
 	cr_assert_eq(fwrite(config, 1, len, f), len);
 	cr_assert_eq(fclose(f), 0);
+}
+
+static int interrupted(void *data, struct error *err)
+{
+	char c;
+
+	cr_expect_eq(read(*(int *)data, &c, 1), 1);
+	return error_set(err, EINTR, "interrupted");
+}
+
+Test(lease, waiting_for_a_lock_can_be_interrupted_and_ends)
+{
+	AUTO_CLOSE int first = lease_lock(&t.host, A ".vfs", 0, NULL, NULL);
+	int pipe_fds[2];
+	const struct watch watch = { .ready = interrupted, .data = &pipe_fds[0] };
+	struct watch ready[1];
+	struct watchset ws = { .v = ready, .n = 1 };
+	struct error err = ERROR_INIT;
+	AUTO_CLOSE int second = -1;
+
+	cr_assert_geq(first, 0);
+	cr_expect_eq(lease_lock(&t.host, A ".vfs", deadline_in_ms(60), NULL, &err), -ETIMEDOUT);
+	cr_assert_eq(pipe(pipe_fds), 0);
+	ready[0] = watch;
+	ready[0].fd = pipe_fds[0];
+	cr_assert_eq(write(pipe_fds[1], "x", 1), 1);
+	cr_expect_eq(lease_lock(&t.host, A ".vfs", deadline_in_s(20), &ws, &err), -EINTR);
+	close_fd(&first);
+	second = lease_lock(&t.host, A ".vfs", deadline_in_s(20), &ws, &err);
+	cr_expect_geq(second, 0, "%s", err.msg);
+	(void)close(pipe_fds[0]);
+	(void)close(pipe_fds[1]);
 }
 
 Test(quarantine, an_entry_stays_until_it_is_lifted)
