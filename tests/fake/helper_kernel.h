@@ -157,4 +157,7 @@ void fake_real(const struct fake_kernel *k, const char *address, char path[SYSFS
  */
 void fake_host(struct fake_kernel *k);
 
+/** fake_start_host() - Start with that host, for tests that need no limit on reading. */
+void fake_start_host(struct fake_kernel *k);
+
 #endif

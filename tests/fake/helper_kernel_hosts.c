@@ -200,3 +200,10 @@ void fake_host(struct fake_kernel *k)
 	fake_types(k, "virtual/mtty/mtty", "mtty");
 	vendor_vfio(k);
 }
+
+void fake_start_host(struct fake_kernel *k)
+{
+	fake_start(k);
+	fake_host(k);
+	k->sys.read_limit_ms = 0; /* its helpers cost time */
+}

@@ -65,9 +65,7 @@ static void setup(void)
 {
 	char path[PATH_MAX + 8];
 
-	fake_start(&k);
-	fake_host(&k);
-	k.sys.read_limit_ms = 0; /* its helpers are tested elsewhere, and cost time */
+	fake_start_host(&k);
 	snprintf(path, sizeof(path), "%s/lock", k.root);
 	k.sys.lock_fd = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
 	cr_assert_geq(k.sys.lock_fd, 0);

@@ -38,6 +38,29 @@ void cases_config(const char *json, struct config *cfg);
 void cases_check(const char *host, const char *kind,
 		 void (*answer)(FILE *out, struct recorded_case *c));
 
+/** EVERY_RECORDED_HOST() - A test for each recorded host, which calls @check with its name */
+#define EVERY_RECORDED_HOST(suite, check)                                                          \
+	Test(suite, mi300x)                                                                        \
+	{                                                                                          \
+		check("mi300x");                                                                   \
+	}                                                                                          \
+	Test(suite, mi300x_with_gim)                                                               \
+	{                                                                                          \
+		check("mi300x-gim");                                                               \
+	}                                                                                          \
+	Test(suite, h100_with_nvswitches)                                                          \
+	{                                                                                          \
+		check("h100");                                                                     \
+	}                                                                                          \
+	Test(suite, l40s_with_vendor_vfio)                                                         \
+	{                                                                                          \
+		check("l40s-vgpu");                                                                \
+	}                                                                                          \
+	Test(suite, workstation)                                                                   \
+	{                                                                                          \
+		check("workstation");                                                              \
+	}
+
 /** cases_golden() - Fail the test unless tests/data/hosts/@file has the text @got. */
 void cases_golden(const char *file, const char *got);
 

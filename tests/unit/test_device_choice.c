@@ -167,35 +167,13 @@ static void put_answer(FILE *out, struct recorded_case *c)
 		fprintf(out, "all on node %d\n", choice.numa_node);
 }
 
-Test(recorded_host, mi300x)
+static void check_host(const char *name)
 {
-	check_gpus("mi300x");
-	cases_check("mi300x", "choices", put_answer);
+	check_gpus(name);
+	cases_check(name, "choices", put_answer);
 }
 
-Test(recorded_host, mi300x_with_gim)
-{
-	check_gpus("mi300x-gim");
-	cases_check("mi300x-gim", "choices", put_answer);
-}
-
-Test(recorded_host, h100_with_nvswitches)
-{
-	check_gpus("h100");
-	cases_check("h100", "choices", put_answer);
-}
-
-Test(recorded_host, l40s_with_vendor_vfio)
-{
-	check_gpus("l40s-vgpu");
-	cases_check("l40s-vgpu", "choices", put_answer);
-}
-
-Test(recorded_host, workstation)
-{
-	check_gpus("workstation");
-	cases_check("workstation", "choices", put_answer);
-}
+EVERY_RECORDED_HOST(recorded_host, check_host)
 
 /* ---- what no recorded file tells ---- */
 

@@ -8,8 +8,10 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/process.h"
 #include "cli/device_report.h"
 #include "host/device.h"
 #include "tests/unit/helper_recorded.h"
@@ -23,19 +25,16 @@ TestSuite(recorded, .timeout = 120);
 /* What the script writes of the tree @sys. Return: owned. */
 static char *record(const char *sys)
 {
-	char *text = NULL;
-	size_t size = 0;
-	char command[512];
-	FILE *in, *out = open_memstream(&text, &size);
+	char variable[512];
+	const char *argv[] = { "env", variable, RECORD, NULL };
+	struct process_output output;
+	struct error err = ERROR_INIT;
 
-	(void)snprintf(command, sizeof(command), "SYSFS=%s " RECORD, sys);
-	in = popen(command, "r");
-	cr_assert(in != NULL && out != NULL);
-	for (int c = getc(in); c != EOF; c = getc(in))
-		(void)putc(c, out);
-	cr_assert_eq(pclose(in), 0, "%s", command);
-	(void)fclose(out);
-	return text;
+	(void)snprintf(variable, sizeof(variable), "SYSFS=%s", sys);
+	cr_assert_eq(process_run((char *const *)argv, deadline_in_s(110), TEXT_CAP, &output, &err), 0, "%s",
+		     err.msg);
+	cr_assert_eq(output.status, 0, "%s", output.err_tail);
+	return output.out;
 }
 
 static char *record_root(const char *root)

@@ -117,32 +117,14 @@ static void answer(FILE *out, struct recorded_case *c)
 	table_done(&t);
 }
 
+static void check_host(const char *name)
+{
+	cases_check(name, "checks", answer);
+}
+
 TestSuite(recorded_checks, .timeout = 240);
 
-Test(recorded_checks, mi300x)
-{
-	cases_check("mi300x", "checks", answer);
-}
-
-Test(recorded_checks, mi300x_with_gim)
-{
-	cases_check("mi300x-gim", "checks", answer);
-}
-
-Test(recorded_checks, h100_with_nvswitches)
-{
-	cases_check("h100", "checks", answer);
-}
-
-Test(recorded_checks, l40s_with_vendor_vfio)
-{
-	cases_check("l40s-vgpu", "checks", answer);
-}
-
-Test(recorded_checks, workstation)
-{
-	cases_check("workstation", "checks", answer);
-}
+EVERY_RECORDED_HOST(recorded_checks, check_host)
 
 /* ---- what no recorded file tells ---- */
 

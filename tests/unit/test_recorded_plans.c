@@ -97,29 +97,11 @@ static void answer(FILE *out, struct recorded_case *c)
 	keep_list(c, &args);
 }
 
+static void check_host(const char *name)
+{
+	cases_check(name, "plans", answer);
+}
+
 TestSuite(recorded_plans, .timeout = 240);
 
-Test(recorded_plans, mi300x)
-{
-	cases_check("mi300x", "plans", answer);
-}
-
-Test(recorded_plans, mi300x_with_gim)
-{
-	cases_check("mi300x-gim", "plans", answer);
-}
-
-Test(recorded_plans, h100_with_nvswitches)
-{
-	cases_check("h100", "plans", answer);
-}
-
-Test(recorded_plans, l40s_with_vendor_vfio)
-{
-	cases_check("l40s-vgpu", "plans", answer);
-}
-
-Test(recorded_plans, workstation)
-{
-	cases_check("workstation", "plans", answer);
-}
+EVERY_RECORDED_HOST(recorded_plans, check_host)
