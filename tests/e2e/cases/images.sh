@@ -30,14 +30,14 @@ test_build_from_script() {
 	[ ! -e $images/scripted ] && [ ! -e $images/foreign ] || fail "still there"
 }
 
-test_failing_script_makes_no_image() {
+full_test_failing_script_makes_no_image() {
 	cfg_small
 	printf '#!/bin/sh\nexit 3\n' > script
 	expect 1 "$BMVM" image build --name broken --from default --script script -f small.json > out 2> err
 	same "$(ls $images)" default
 }
 
-test_image_shell() {
+full_test_image_shell() {
 	cfg_small
 	cp -a $images/default $images/by-hand
 	pty_start "$BMVM" image shell by-hand -f small.json

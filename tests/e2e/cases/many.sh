@@ -20,7 +20,7 @@ at_once() {
 	same "$(sort out.* | uniq -d)" ''
 }
 
-test_two_at_once() {
+full_test_two_at_once() {
 	at_once 2
 }
 

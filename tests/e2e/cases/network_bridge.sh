@@ -61,8 +61,8 @@ test_the_guest_reaches_the_host_over_the_bridge() {
 }
 
 # No way out but by the bridge: the card for SSH is restricted.
-limit_test_ssh_card_is_restricted_beside_the_bridge=420
-test_ssh_card_is_restricted_beside_the_bridge() {
+limit_full_test_ssh_card_is_restricted_beside_the_bridge=420
+full_test_ssh_card_is_restricted_beside_the_bridge() {
 	expect 0 run_vm "$bridged" -- sh -c 'ip route; ip -o link' > out 2> err
 	has_not out '^default'
 	same "$(grep -c 'link/ether' out)" 2
@@ -87,8 +87,8 @@ tap7() {
 	ip -d link show tap7 | sed 's/ qdisc [a-z_]*//'
 }
 
-limit_test_a_tap_of_ones_own_is_left_as_it_was=420
-test_a_tap_of_ones_own_is_left_as_it_was() {
+limit_full_test_a_tap_of_ones_own_is_left_as_it_was=420
+full_test_a_tap_of_ones_own_is_left_as_it_was() {
 	ip tuntap add dev tap7 mode tap
 	ip link set tap7 up
 	tap7 > before

@@ -20,7 +20,7 @@ test_failure_preserves_and_the_guardian_dies() {
 	no_vm_left
 }
 
-test_success_does_not_preserve() {
+full_test_success_does_not_preserve() {
 	expect 0 run_vm --preserve=on-failure -- true 2> err
 	no_vm_left
 }

@@ -105,7 +105,7 @@ test_base_image_that_is_not_there() {
 	has err '/nowhere/disk.qcow2'
 }
 
-test_out_of_memory_in_the_guest() {
+full_test_out_of_memory_in_the_guest() {
 	expect 137 run_vm --memory 384M -- \
 		sh -c 'head -c 300000 /dev/zero | tr "\\0" "\\042" > /dev/ttyS0 # a console line of any length
 			echo 1000 > /proc/self/oom_score_adj; exec dd if=/dev/zero of=/dev/null bs=330M count=1' > out 2> err

@@ -60,19 +60,6 @@ test_virtual_functions() {
 	modprobe -r vfio-pci
 }
 
-test_network_virtual_functions() {
-	local pf first second
-	pf=$(functions_with device 0x10c9)
-	[ -n "$pf" ] || skip "this machine's QEMU emulates no SR-IOV network device"
-	same "$(cat "$pci/$pf/sriov_totalvfs")" 7
-	echo 2 > "$pci/$pf/sriov_numvfs"
-	first=$(basename "$(readlink "$pci/$pf/virtfn0")")
-	second=$(basename "$(readlink "$pci/$pf/virtfn1")")
-	[ "$(group_of "$first")" != "$(group_of "$second")" ] || fail "two VFs in one group"
-	echo 0 > "$pci/$pf/sriov_numvfs"
-	[ ! -e "$pci/$first" ] || fail "the VF is still there"
-}
-
 test_mediated_devices() {
 	local parent uuid=83b8f4f2-509f-382f-3c1e-e6bfe0fa1001 types
 	for parent in mtty mdpy mbochs; do
@@ -95,8 +82,8 @@ test_check() {
 	holds out '.[] | select(.id == "image") | .status == "ok"'
 }
 
-limit_test_nested_run=400
-test_nested_run() {
+limit_full_test_nested_run=400
+full_test_nested_run() {
 	nested -- uname -r
 	same "$code" 0
 	has out '^[0-9]+\.[0-9]+\.'

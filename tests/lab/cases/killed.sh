@@ -32,8 +32,8 @@ test_front() {
 	holds /var/lib/bmvm/receipts/lost.json '.clean and .verified'
 }
 
-limit_test_guardian=180
-test_guardian() {
+limit_full_test_guardian=180
+full_test_guardian() {
 	taking
 	kill -KILL "$(guardian_of)"
 	ended $front
@@ -51,35 +51,55 @@ test_front_and_guardian() {
 	given_back
 }
 
-# A driver that does not let go for a while, with nobody there any more when it does.
-limit_test_write_that_hangs=240
-test_write_that_hangs() {
-	local device
+# slow SECONDS: the device that has no driver gets one that does not let go for so long.
+slow() {
 	device=$(driverless_device)
 	modprobe bmvm_slow
 	same "$(driver_of "$device")" bmvm_slow
 	remember
-	echo 40 > /sys/module/bmvm_slow/parameters/seconds
-	start_vm "$(with '"devices": [{"address": "'"$device"'"}]')" --name stuck -- true
+	echo "$1" > /sys/module/bmvm_slow/parameters/seconds
+	keys='"devices": [{"address": "'$device'"}]'
+	start_vm "$(with "$keys")" --name stuck -- true
 	wait_until 60 hangs
-	kill -KILL $front
-	ended $front
-	wait_until 60 gone guardian_of
-	"$BMVM" gpus --all > out
-	has out "$device.*quarantined"
-	expect 125 run_vm "$(with '"devices": [{"address": "'"$device"'"}]')" -- true 2> err
-	wait_until 60 gone hangs
-	echo 0 > /sys/module/bmvm_slow/parameters/seconds
-	"$BMVM" recover > out
-	has out 'stuck: removed'
-	"$BMVM" gpus --all > out
-	! grep -q quarantined out || "$BMVM" gpus --clear "$device"
-	"$BMVM" gpus --all > out
-	has_not out 'quarantined'
-	as_before
-	modprobe -r bmvm_slow
 }
 
 hangs() {
 	grep -qs bmvm_slow_remove /proc/[0-9]*/stack
+}
+
+# Nobody gets the device before the write has come through, and been undone.
+quarantined_until_it_ends() {
+	"$BMVM" gpus --all > out
+	has out "$device.*quarantined"
+	expect 125 run_vm "$(with "$keys")" -- true 2> err
+	has err "$device"
+	wait_until 90 gone hangs
+	echo 0 > /sys/module/bmvm_slow/parameters/seconds
+	"$BMVM" recover > out
+	has out 'stuck: removed'
+	"$BMVM" gpus --all > out
+	has_not out quarantined
+	as_before
+	no_vm_left
+	modprobe -r bmvm_slow
+}
+
+limit_full_test_write_that_hangs_and_nobody_is_left=240
+full_test_write_that_hangs_and_nobody_is_left() {
+	slow 75
+	kill -KILL "$(guardian_of)" $front
+	ended $front
+	expect 1 "$BMVM" recover > out
+	has out 'stuck: failed: .* hangs in the kernel'
+	quarantined_until_it_ends
+}
+
+# The guardian waits for it as long as it may.
+limit_full_test_write_that_hangs_longer_than_the_guardian_waits=360
+full_test_write_that_hangs_longer_than_the_guardian_waits() {
+	slow 120
+	kill -KILL $front
+	ended $front
+	wait_until 110 gone guardian_of
+	quarantined_until_it_ends
 }

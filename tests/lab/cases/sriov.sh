@@ -6,7 +6,7 @@ vfs_of() {
 	echo '"devices": [{"address": "'"$1"'", "mode": "sriov", "num_vfs": '"$2"'}]'
 }
 
-test_refusals_change_nothing() {
+full_test_refusals_change_nothing() {
 	local pf namespace
 	pf=$(sriov_controller)
 	remember
@@ -36,14 +36,14 @@ give_resources() {
 	done
 	controller=/dev/$(ls "$pci/$1/nvme")
 	for n in 1 2; do
-		nvme virt-mgmt "$controller" -c $n -r 1 -a 8 -n 2
+		nvme virt-mgmt "$controller" -c $n -r 1 -a 8 -n 1
 		nvme virt-mgmt "$controller" -c $n -r 0 -a 8 -n 2
 		nvme virt-mgmt "$controller" -c $n -a 9 -r 0 -n 0
 	done
 }
 
-limit_test_two_vfs_and_a_file_system=420
-test_two_vfs_and_a_file_system() {
+limit_full_test_two_vfs_and_a_file_system=420
+full_test_two_vfs_and_a_file_system() {
 	local pf giver
 	pf=$(sriov_controller)
 	remember
@@ -52,9 +52,9 @@ test_two_vfs_and_a_file_system() {
 	keys=$(vfs_of "$pf" 2)
 	# shellcheck disable=SC2016 # for the guest
 	nested -- sh -euc 'cat /sys/bus/pci/devices/*/class | grep -c 0x010802
-		for i in $(seq 100); do [ -b /dev/nvme0n1 ] && break || sleep 0.2; done
-		mkfs.ext4 -q /dev/nvme0n1; mount /dev/nvme0n1 /mnt; echo through a VF > /mnt/file; umount /mnt
-		echo 3 > /proc/sys/vm/drop_caches; mount /dev/nvme0n1 /mnt; cat /mnt/file; umount /mnt'
+		for i in $(seq 100); do set -- /dev/nvme*n1; [ -b "$1" ] && break || sleep 0.2; done
+		mkfs.ext4 -q "$1"; mount "$1" /mnt; echo through a VF > /mnt/file; umount /mnt
+		echo 3 > /proc/sys/vm/drop_caches; mount "$1" /mnt; cat /mnt/file; umount /mnt'
 	kill $giver 2> /dev/null || true
 	cat given
 	same "$code" 0

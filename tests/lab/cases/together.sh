@@ -15,8 +15,8 @@ two_vms() {
 	same "$(cat "$pci/$(sriov_controller)/sriov_numvfs")" 2
 }
 
-limit_test_first_come_first_gone=240
-test_first_come_first_gone() {
+limit_full_test_first_come_first_gone=240
+full_test_first_come_first_gone() {
 	two_vms
 	stopped "$first"
 	same "$(cat "$pci/$(sriov_controller)/sriov_numvfs")" 2

@@ -8,7 +8,7 @@ vgpu() {
 
 types=/sys/class/mdev_bus/mbochs/mdev_supported_types
 
-test_refusals_change_nothing() {
+full_test_refusals_change_nothing() {
 	local uuid=83b8f4f2-509f-382f-3c1e-e6bfe0fa1001
 	remember
 	refused 'no vGPU type "mbochs-huge"; there are: .*mbochs-small' "$(vgpu mbochs mbochs-huge)"
@@ -19,8 +19,8 @@ test_refusals_change_nothing() {
 	echo 1 > $mdevs/$uuid/remove
 }
 
-limit_test_made_by_name_and_seen_in_a_guest=420
-test_made_by_name_and_seen_in_a_guest() {
+limit_full_test_made_by_name_and_seen_in_a_guest=420
+full_test_made_by_name_and_seen_in_a_guest() {
 	local name
 	name=$(cat $types/mbochs-small/name)
 	remember

@@ -36,8 +36,8 @@ test_refusals_change_nothing() {
 
 # A device with a driver, one without, one with an administrator's override; the last has a BAR larger
 # than the guest's memory.
-limit_test_three_devices_in_one_guest=420
-test_three_devices_in_one_guest() {
+limit_full_test_three_devices_in_one_guest=420
+full_test_three_devices_in_one_guest() {
 	local display driverless big
 	display=$(display_device)
 	driverless=$(driverless_device)
