@@ -230,7 +230,7 @@ static int undo_vfs(struct device_undo *u, struct json_object *record, struct er
 	return lock < 0 ? lock : remove_vfs(u, key, name, record, err);
 }
 
-/* A module that somebody else uses by now stays; that is no trace of this run any more. */
+/* A module that somebody else uses by now stays, and is reported. */
 static int undo_module(struct device_undo *u, struct json_object *record, struct error *err)
 {
 	AUTO_CLOSE int lock =
