@@ -61,6 +61,18 @@ static bool answers(const struct device_undo *u, const char *address)
 	return pci_address_parse(address, &a, NULL) < 0 || !pci_is_gone(&sys, &a);
 }
 
+/* A PCI function, or another parent of mediated devices. */
+static bool is_there(const struct device_undo *u, const char *address)
+{
+	char path[SYSFS_PATH_SIZE];
+
+	(void)sysfs_path(path, "bus/pci/devices/%s", address);
+	if (sysfs_exists(u->host->sys_fd, path))
+		return true;
+	(void)sysfs_path(path, "class/mdev_bus/%s", address);
+	return sysfs_exists(u->host->sys_fd, path);
+}
+
 static bool is_our_quarantine(const struct device_undo *u, const char *address)
 {
 	struct quarantine entry;
@@ -88,8 +100,8 @@ static void drop_quarantine(const struct device_undo *u, const char *address)
 static int judge(const struct device_undo *u, const char *address, int r,
 		 const struct sysfs_error *why, struct error *err)
 {
-	if (r == -EIO && answers(u, address))
-		r = -EREMOTEIO; /* the kernel refused; the device lives */
+	if ((r == -EIO && answers(u, address)) || (r == -ENODEV && is_there(u, address)))
+		r = -EREMOTEIO; /* the kernel or a driver refused; the device is there */
 	switch (-r) {
 	case 0:
 		lift_quarantine(u, address);

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Devices that are not given back at the first go, or not at all: what is said, who is quarantined,
+ * what is tried again.
+ */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <string.h>
+
+#include "helper_taking.h"
+#include "host/quarantine.h"
+
+#define GPU TAKING_GPU
+
+static struct taking_host t;
+static struct fake_kernel *const k = &t.k;
+static struct host *const host = &t.host;
+
+static void setup(void)
+{
+	taking_start(&t);
+}
+
+static void teardown(void)
+{
+	taking_stop(&t);
+}
+
+TestSuite(undo_devices, .init = setup, .fini = teardown, .timeout = 120);
+
+static bool is_quarantined(const char *address)
+{
+	struct quarantine entry;
+
+	return quarantine_get(host, address, &entry) == 1;
+}
+
+/* A VM that has the GPU. */
+static void take_gpu(struct taking_vm *v)
+{
+	taking_vm(v, &t, "one");
+	(void)taking_want(v, DEVICE_WHOLE, GPU, 1, "");
+	cr_assert_eq(taking_make(v), 0, "%s", v->err.msg);
+	fake_reset(k);
+}
+
+/* ---- a driver that refuses ---- */
+
+/* The probe of its driver fails when it comes back from a guest. */
+Test(undo_devices, a_device_its_driver_refuses_is_quarantined_until_it_takes_it)
+{
+	AUTO_STRV struct strv reports = STRV_INIT;
+	struct taking_vm v;
+
+	take_gpu(&v);
+	(void)strcpy(k->state->refuses, "amdgpu");
+	cr_expect_lt(taking_undo(&v, true, &reports), 0, "undone, and it is without driver");
+	cr_expect_not_null(strstr(v.err.msg, GPU), "%s", v.err.msg);
+	cr_expect_not_null(strstr(v.err.msg, "the driver amdgpu refuses it"), "%s", v.err.msg);
+	cr_expect_str_eq(fake_driver_of(k, GPU), "");
+	cr_expect(is_quarantined(GPU));
+	k->state->refuses[0] = '\0';
+	taking_undo_cleanly(&v);
+	cr_expect_str_eq(fake_driver_of(k, GPU), "amdgpu");
+	cr_expect(!is_quarantined(GPU));
+	taking_end(&v);
+}
+
+/* No firmware for it, say: that is not "its driver is not loaded any more". */
+Test(undo_devices, a_probe_that_misses_a_file_is_tried_again)
+{
+	struct taking_vm v;
+
+	take_gpu(&v);
+	k->state->fail_at = 3; /* override, unbind, bind */
+	k->state->fail_errno = ENOENT;
+	cr_expect_lt(taking_undo(&v, true, NULL), 0);
+	cr_expect(is_quarantined(GPU));
+	taking_undo_cleanly(&v);
+	cr_expect(!is_quarantined(GPU));
+	taking_end(&v);
+}
+
+Test(undo_devices, a_device_that_has_gone_is_settled)
+{
+	AUTO_STRV struct strv reports = STRV_INIT;
+	struct taking_vm v;
+
+	take_gpu(&v);
+	cr_assert_eq(quarantine_put(host, GPU, "one", "a test", NULL), 0);
+	fake_remove(k, "bus/pci/devices/" GPU);
+	cr_expect_eq(taking_undo(&v, true, &reports), 0, "%s", v.err.msg);
+	cr_expect(!is_quarantined(GPU));
+	taking_end(&v);
+}
