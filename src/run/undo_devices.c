@@ -202,14 +202,48 @@ static int undo_mdev(struct device_undo *u, struct json_object *record, struct e
 	return judge(u, parent, r, &why, err);
 }
 
+/* Of what has been taken away nothing is left to be reported, nor to be kept from others. */
+static void forget(const struct device_undo *u, const char *address)
+{
+	size_t len = strlen(address);
+
+	if (is_there(u, address))
+		return;
+	(void)quarantine_drop(u->host, address, NULL);
+	for (size_t i = u->reports == NULL ? 0 : u->reports->n; i-- > 0;) {
+		const char *text = u->reports->v[i];
+
+		if (strncmp(text, address, len) == 0 && text[len] == ':')
+			strv_drop(u->reports, i);
+	}
+}
+
+/* A VF that was lost in a guest, which could not be given back by itself, goes with the others. */
+static int take_vfs_away(struct device_undo *u, const char *name, const struct sriov_change *change,
+			 struct error *err)
+{
+	struct sysfs sys = library(u);
+	AUTO_FREE struct pci_vf *vfs = NULL;
+	struct sysfs_error why = { 0 };
+	size_t n = 0;
+	int r;
+
+	(void)pci_vfs_read(&sys, &change->pf, &vfs, &n);
+	r = sriov_remove(&sys, change, deadline_in_s(VFS_SECONDS), &why);
+	for (size_t i = 0; i < n; i++) {
+		char vf[PCI_ADDRESS_SIZE];
+
+		forget(u, pci_address_format(&vfs[i].address, vf));
+	}
+	return judge(u, name, r, &why, err);
+}
+
 /* Under the lock of the PF: the last holder takes the VFs away, whoever made them. */
 static int remove_vfs(struct device_undo *u, const char *key, const char *name,
 		      struct json_object *record, struct error *err)
 {
-	struct sysfs sys = library(u);
 	AUTO_JSON struct json_object *original = NULL;
 	struct sriov_change change;
-	struct sysfs_error why = { 0 };
 	size_t others = 0;
 	int r = ledger_original(u->host, key, u->vm, &original, &others, err);
 
@@ -218,10 +252,8 @@ static int remove_vfs(struct device_undo *u, const char *key, const char *name,
 	if (others == 0) {
 		/* without an entry in the ledger the journal's own record is as good */
 		r = device_read_sriov(original != NULL ? original : record, &change, err);
-		if (r < 0)
-			return r;
-		r = sriov_remove(&sys, &change, deadline_in_s(VFS_SECONDS), &why);
-		r = judge(u, name, r, &why, err);
+		if (r == 0)
+			r = take_vfs_away(u, name, &change, err);
 	}
 	return r < 0 ? r : ledger_release(u->host, key, u->vm, err);
 }

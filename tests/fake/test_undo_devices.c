@@ -5,6 +5,7 @@
  */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "helper_taking.h"
@@ -92,4 +93,56 @@ Test(undo_devices, a_device_that_has_gone_is_settled)
 	cr_expect_eq(taking_undo(&v, true, &reports), 0, "%s", v.err.msg);
 	cr_expect(!is_quarantined(GPU));
 	taking_end(&v);
+}
+
+/* ---- a VF that is lost ---- */
+
+#define LOST "0000:04:00.0"
+
+static void lose(const char *address)
+{
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "bus/pci/devices/%s/config", address);
+	fake_text(k, path, "\xff\xff\xff\xff");
+}
+
+static void take_vfs(struct taking_vm *v, const char *name, unsigned int n, unsigned int of)
+{
+	taking_vm(v, &t, name);
+	taking_want(v, DEVICE_VFS, TAKING_PF, n, "")->create = of;
+	cr_assert_eq(taking_make(v), 0, "%s", v->err.msg);
+}
+
+/* No driver may have it again, but its PF takes it away. */
+Test(undo_devices, a_lost_vf_goes_with_the_others_of_its_pf)
+{
+	struct taking_vm v;
+
+	take_vfs(&v, "one", 2, 2);
+	lose(LOST);
+	taking_undo_cleanly(&v);
+	cr_expect_str_eq(fake_get(k, "bus/pci/devices/" TAKING_PF "/sriov_numvfs"), "0");
+	cr_expect(!is_quarantined(LOST));
+	cr_expect(!is_quarantined(TAKING_PF));
+	taking_end(&v);
+}
+
+/* Until then it is kept from others, and said. */
+Test(undo_devices, a_lost_vf_is_quarantined_for_as_long_as_others_use_its_pf)
+{
+	AUTO_STRV struct strv reports = STRV_INIT;
+	struct taking_vm a, b;
+
+	take_vfs(&a, "a", 1, 2);
+	take_vfs(&b, "b", 1, 2);
+	lose(LOST);
+	cr_expect_eq(taking_undo(&a, true, &reports), 0, "%s", a.err.msg);
+	cr_expect_eq(reports.n, 1);
+	cr_expect(is_quarantined(LOST));
+	taking_end(&a);
+	taking_undo_cleanly(&b);
+	taking_end(&b);
+	cr_expect(!is_quarantined(LOST));
+	cr_expect_str_eq(fake_get(k, "bus/pci/devices/" TAKING_PF "/sriov_numvfs"), "0");
 }
