@@ -205,6 +205,7 @@ static int destroy_live(const struct vmdir *vd, struct json_object **ret, struct
 int attach_destroy(const struct host *host, struct vmdir *vd, struct json_object **ret,
 		   struct error *err)
 {
+	const struct recover_how how = { .drop = true };
 	int r;
 
 	*ret = NULL;
@@ -221,5 +222,5 @@ int attach_destroy(const struct host *host, struct vmdir *vd, struct json_object
 	r = vmdir_claim(host, vd, err);
 	if (r == -ENOENT)
 		return 0;
-	return r < 0 ? r : recover_vm(host, vd, true, err);
+	return r < 0 ? r : recover_vm(host, vd, &how, err);
 }

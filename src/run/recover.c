@@ -12,6 +12,9 @@
 #include "image/draft.h"
 #include "run/undo.h"
 
+/* Whoever starts a run shall not wait for what another one could not finish. */
+#define QUIET_SETTLE_MS 200
+
 static bool is_preserved(const struct host *host, const struct vmdir *vd)
 {
 	AUTO_JSON struct json_object *info = NULL;
@@ -29,12 +32,15 @@ static int remove_data(const struct host *host, const struct vmdir *vd, struct e
 	return file_remove_tree_at(host->data_fd, path, err);
 }
 
-int recover_vm(const struct host *host, struct vmdir *vd, bool drop, struct error *err)
+int recover_vm(const struct host *host, struct vmdir *vd, const struct recover_how *how,
+	       struct error *err)
 {
-	bool keep = !drop && is_preserved(host, vd);
+	bool keep = !how->drop && is_preserved(host, vd);
 	AUTO_STRV struct strv reports = STRV_INIT;
-	const struct undo_how how = { .keep_data = keep, .reports = &reports };
-	int r = undo_all(host, vd, &how, err);
+	const struct undo_how undo = { .keep_data = keep,
+				       .settle_ms = how->settle_ms,
+				       .reports = &reports };
+	int r = undo_all(host, vd, &undo, err);
 
 	for (size_t i = 0; i < reports.n; i++)
 		log_warning("VM %s: not as before: %s", vd->name, reports.v[i]);
@@ -50,7 +56,8 @@ int recover_vm(const struct host *host, struct vmdir *vd, bool drop, struct erro
 }
 
 /* Return: 1 recovered, 0 alive or kept as it was, -errno. */
-static int recover_name(const struct host *host, const char *name, struct json_object *list)
+static int recover_name(const struct host *host, const char *name, const struct recover_how *how,
+			struct json_object *list)
 {
 	AUTO_VMDIR struct vmdir vd = VMDIR_INIT;
 	struct error err = ERROR_INIT;
@@ -63,7 +70,7 @@ static int recover_name(const struct host *host, const char *name, struct json_o
 	if (r == -EWOULDBLOCK || r == -ENOENT)
 		return 0;
 	if (r == 0)
-		r = recover_vm(host, &vd, false, &err);
+		r = recover_vm(host, &vd, how, &err);
 	o = json_new_object();
 	json_add_str(o, "vm", name);
 	json_add_str(o, "result", r < 0 ? "failed" : r == 1 ? "kept" : "removed");
@@ -73,7 +80,8 @@ static int recover_name(const struct host *host, const char *name, struct json_o
 	return r;
 }
 
-int recover_all(const struct host *host, struct json_object **ret, struct error *err)
+static int recover_each(const struct host *host, const struct recover_how *how,
+			struct json_object **ret, struct error *err)
 {
 	AUTO_STRV struct strv names = STRV_INIT;
 	struct json_object *list;
@@ -83,18 +91,26 @@ int recover_all(const struct host *host, struct json_object **ret, struct error 
 		return r;
 	list = json_new_array();
 	for (size_t i = 0; i < names.n; i++)
-		failed += recover_name(host, names.v[i], list) < 0 ? 1 : 0;
+		failed += recover_name(host, names.v[i], how, list) < 0 ? 1 : 0;
 	if (draft_sweep(host, NULL) < 0)
 		log_debug("what dead image builds left could not be removed");
 	*ret = list;
 	return failed;
 }
 
+int recover_all(const struct host *host, struct json_object **ret, struct error *err)
+{
+	const struct recover_how how = { .drop = false };
+
+	return recover_each(host, &how, ret, err);
+}
+
 void recover_quietly(const struct host *host)
 {
+	const struct recover_how how = { .settle_ms = QUIET_SETTLE_MS };
 	AUTO_JSON struct json_object *list = NULL;
 
-	if (recover_all(host, &list, NULL) < 0)
+	if (recover_each(host, &how, &list, NULL) < 0)
 		return;
 	for (size_t i = 0; i < json_object_array_length(list); i++) {
 		struct json_object *o = json_object_array_get_idx(list, i);

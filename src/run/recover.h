@@ -18,13 +18,23 @@
 struct error;
 
 /**
+ * struct recover_how - How far
+ * @drop:      remove the data folder of a preserved VM too
+ * @settle_ms: as in struct undo_how
+ */
+struct recover_how {
+	bool drop;
+	unsigned int settle_ms;
+};
+
+/**
  * recover_vm() - Undo one dead VM
- * @vd:   claimed (vmdir_claim())
- * @drop: remove the data folder of a preserved VM too
+ * @vd: claimed (vmdir_claim())
  *
  * Return: 0 gone, or 1 its disk, keys and logs are kept; -errno.
  */
-int recover_vm(const struct host *host, struct vmdir *vd, bool drop, struct error *err);
+int recover_vm(const struct host *host, struct vmdir *vd, const struct recover_how *how,
+	       struct error *err);
 
 /**
  * recover_all() - Undo all dead VMs, and what dead image builds left
@@ -34,7 +44,10 @@ int recover_vm(const struct host *host, struct vmdir *vd, bool drop, struct erro
  */
 int recover_all(const struct host *host, struct json_object **ret, struct error *err);
 
-/** recover_quietly() - recover_all() at the start of a run: one line for each VM that was undone.
+/**
+ * recover_quietly() - recover_all() at the start of a run: one line for each VM that was undone
+ *
+ * It waits for a moment only for a write to a device that is on its way, be it one that hangs.
  */
 void recover_quietly(const struct host *host);
 

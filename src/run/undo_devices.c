@@ -15,6 +15,7 @@
 #include "host/ledger.h"
 #include "host/modules.h"
 #include "run/device_record.h"
+#include "run/device_writing.h"
 #include "run/undo.h"
 #include "sysfs/mdev.h"
 #include "sysfs/nvidia.h"
@@ -25,12 +26,11 @@
 #define MDEV_SECONDS    15
 #define NVIDIA_GRACE_MS 10000
 
-static struct sysfs library(const struct device_undo *u)
+static struct sysfs library(struct device_undo *u)
 {
-	struct sysfs sys = device_sysfs(u->host);
-
-	sys.lock_fd = u->journal_fd;
-	return sys;
+	u->writer =
+		(struct device_writer){ .host = u->host, .vm = u->vm, .journal_fd = u->journal_fd };
+	return device_writer_sysfs(&u->writer);
 }
 
 static void report(const struct device_undo *u, const char *fmt, ...)
@@ -321,28 +321,37 @@ bool device_undo_is(const char *op)
 
 int device_undo_settle(struct device_undo *u, struct error *err)
 {
-	int r = file_lock(u->journal_fd, true, deadline_in_ms(u->settle_ms));
+	char object[SYSFS_NAME_SIZE];
 
-	if (r < 0)
-		return error_set(err, ETIMEDOUT, "a write to a device hangs in the kernel");
+	if (u->settled)
+		return 0;
+	u->hangs = u->hangs || file_lock(u->journal_fd, true, deadline_in_ms(u->settle_ms)) < 0;
+	if (u->hangs)
+		return error_set(err, ETIMEDOUT, "a write to %s hangs in the kernel",
+				 device_writing_read(u->host, u->vm, object) ? object : "a device");
 	/* whoever writes from now on is ours; each of our writes takes a shared lock itself */
 	u->settled = flock(u->journal_fd, LOCK_UN) == 0;
 	return u->settled ? 0 : error_errno(err, "unlock the journal");
+}
+
+/* Whether what a record names may be what hangs: if nobody knows, it is all of them. */
+static bool may_hang(const struct device_undo *u, struct json_object *record)
+{
+	char object[SYSFS_NAME_SIZE];
+
+	return !device_writing_read(u->host, u->vm, object) ||
+	       strcmp(object, json_str_or(record, "address", "")) == 0 ||
+	       strcmp(object, json_str_or(record, "uuid", "")) == 0;
 }
 
 int device_undo_record(struct device_undo *u, const char *op, struct json_object *record,
 		       struct error *err)
 {
 	const struct device_op *found = find(op);
+	const char *address = json_str_or(record, "address", "");
+	int r = device_undo_settle(u, err);
 
-	if (!u->settled) {
-		const char *address = json_str_or(record, "address", "");
-		int r = device_undo_settle(u, err);
-
-		if (r < 0 && address[0] != '\0')
-			quarantine(u, address, "a write to it hangs in the kernel");
-		if (r < 0)
-			return r;
-	}
-	return found->undo(u, record, err);
+	if (r == -ETIMEDOUT && address[0] != '\0' && may_hang(u, record))
+		quarantine(u, address, "a write to it hangs in the kernel");
+	return r < 0 ? r : found->undo(u, record, err);
 }

@@ -15,6 +15,7 @@
 #include "host/host.h"
 #include "host/journal.h"
 #include "host/lease.h"
+#include "run/device_writing.h"
 
 struct error;
 
@@ -29,6 +30,8 @@ struct error;
  * @reports:    gets a line for each thing that is not as it was and yet will not be tried again;
  *              NULL: nobody wants them
  * @settled:    device_undo_settle() has succeeded
+ * @hangs:      it has failed, and is not tried again
+ * @writer:     private
  */
 struct device_undo {
 	const struct host *host;
@@ -38,6 +41,8 @@ struct device_undo {
 	unsigned int settle_ms;
 	struct strv *reports;
 	bool settled;
+	bool hangs;
+	struct device_writer writer;
 };
 
 /** device_undo_is() - Whether a record's operation is one of a device. */
@@ -46,7 +51,7 @@ bool device_undo_is(const char *op);
 /**
  * device_undo_settle() - Make sure that no write of this VM is on its way any more
  *
- * Blocks for up to @settle_ms. Return: 0; -ETIMEDOUT a write hangs in the kernel.
+ * Blocks for up to @settle_ms, the first time. Return: 0; -ETIMEDOUT a write hangs in the kernel.
  */
 int device_undo_settle(struct device_undo *u, struct error *err);
 
@@ -54,7 +59,8 @@ int device_undo_settle(struct device_undo *u, struct error *err);
  * device_undo_record() - Undo one record of this boot
  *
  * Blocks for up to a minute. Return: 0 undone, or reported for good; -errno it can be tried again
- * later; its device is quarantined until then.
+ * later. Its device is quarantined until then; but for -ETIMEDOUT as above only the one to which
+ * the write hangs.
  */
 int device_undo_record(struct device_undo *u, const char *op, struct json_object *record,
 		       struct error *err);
