@@ -13,17 +13,18 @@
 #include "base/json.h"
 #include "host/device.h"
 #include "host/ledger.h"
-#include "host/modules.h"
 #include "run/device_record.h"
 #include "run/device_writing.h"
 #include "run/undo.h"
 #include "sysfs/mdev.h"
+#include "sysfs/module.h"
 #include "sysfs/nvidia.h"
 
 #define BIND_SECONDS    60
 #define VFS_SECONDS     60
 #define LOCK_SECONDS    120
 #define MDEV_SECONDS    15
+#define MODULE_SECONDS  30
 #define NVIDIA_GRACE_MS 10000
 
 static struct sysfs library(struct device_undo *u)
@@ -275,26 +276,39 @@ static int undo_vfs(struct device_undo *u, struct json_object *record, struct er
 }
 
 /* A module that somebody else uses by now stays, and is reported. */
+static int unload(struct device_undo *u, const char *name, struct error *err)
+{
+	struct sysfs sys = library(u);
+	struct sysfs_error why = { 0 };
+	int r = module_unload(&sys, name, deadline_in_s(MODULE_SECONDS), &why);
+
+	if (r == -EBUSY || r == -EPERM)
+		report(u, "%s", why.text);
+	return r == 0 || r == -EBUSY || r == -EPERM ? 0 : device_error(err, r, &why);
+}
+
+/* While a device waits to be given back, whoever does that later needs its module, and unloads it.
+ */
 static int undo_module(struct device_undo *u, struct json_object *record, struct error *err)
 {
-	AUTO_CLOSE int lock =
-		lease_lock(u->host, "modules", deadline_in_s(LOCK_SECONDS), NULL, err);
-	AUTO_JSON struct json_object *original = NULL;
 	const char *name = json_str_or(record, "name", "");
-	struct error why = ERROR_INIT;
+	AUTO_JSON struct json_object *original = NULL;
+	AUTO_CLOSE int lock = -1;
 	size_t others = 0;
 	char key[96];
 	int r;
 
+	if (u->failed)
+		return error_set(err, EBUSY, "the kernel module %s stays until all is undone",
+				 name);
+	lock = lease_lock(u->host, "modules", deadline_in_s(LOCK_SECONDS), NULL, err);
 	if (lock < 0)
 		return lock;
 	(void)snprintf(key, sizeof(key), LEDGER_MODULE "%.64s", name);
 	r = ledger_original(u->host, key, u->vm, &original, &others, err);
-	if (r < 0)
-		return r;
-	if (others == 0 && module_remove(name, &why) < 0)
-		report(u, "%s", why.msg);
-	return ledger_release(u->host, key, u->vm, err);
+	if (r == 0 && others == 0)
+		r = unload(u, name, err);
+	return r < 0 ? r : ledger_release(u->host, key, u->vm, err);
 }
 
 static const struct device_op {
@@ -353,5 +367,8 @@ int device_undo_record(struct device_undo *u, const char *op, struct json_object
 
 	if (r == -ETIMEDOUT && address[0] != '\0' && may_hang(u, record))
 		quarantine(u, address, "a write to it hangs in the kernel");
-	return r < 0 ? r : found->undo(u, record, err);
+	if (r == 0)
+		r = found->undo(u, record, err);
+	u->failed = u->failed || r < 0;
+	return r;
 }

@@ -2,6 +2,8 @@
 /*
  * Giving devices back: the undo procedures of the device records in a journal.
  *
+ * A record is undone after those that were made later: modules last, and only when all devices are
+ * given back. A module that has a device of its driver still, be it one that is lost, stays.
  * What another one has changed since is left alone and reported; a device that cannot be given back
  * is quarantined and reported. Each procedure may be killed at any moment and called again.
  */
@@ -31,6 +33,7 @@ struct error;
  *              NULL: nobody wants them
  * @settled:    device_undo_settle() has succeeded
  * @hangs:      it has failed, and is not tried again
+ * @failed:     a record could not be undone
  * @writer:     private
  */
 struct device_undo {
@@ -42,6 +45,7 @@ struct device_undo {
 	struct strv *reports;
 	bool settled;
 	bool hangs;
+	bool failed;
 	struct device_writer writer;
 };
 

@@ -8,8 +8,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "helper_taking.h"
+#include "host/ledger.h"
 #include "host/quarantine.h"
+#include "run/undo.h"
 
 #define GPU TAKING_GPU
 
@@ -34,6 +37,14 @@ static bool is_quarantined(const char *address)
 	struct quarantine entry;
 
 	return quarantine_get(host, address, &entry) == 1;
+}
+
+static void lose(const char *address)
+{
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "bus/pci/devices/%s/config", address);
+	fake_text(k, path, "\xff\xff\xff\xff");
 }
 
 /* A VM that has the GPU. */
@@ -95,17 +106,92 @@ Test(undo_devices, a_device_that_has_gone_is_settled)
 	taking_end(&v);
 }
 
+/* ---- modules ---- */
+
+#define MODULE "module/vfio_pci"
+
+static void note_module(struct taking_vm *v)
+{
+	struct json_object *record = json_new_object();
+
+	json_add_str(record, "name", "vfio_pci");
+	cr_assert_gt(journal_intend(&v->journal, OP_MODULE, record, NULL), 0);
+}
+
+static void hold_module(const struct taking_vm *v)
+{
+	cr_assert_eq(ledger_share(host, LEDGER_MODULE "vfio_pci", v->vd.name, NULL, NULL), 0);
+}
+
+/* A VM that has loaded vfio-pci and has the GPU. What others hold it would load itself. */
+static void load_and_take_gpu(struct taking_vm *v)
+{
+	taking_vm(v, &t, "one");
+	note_module(v);
+	(void)taking_want(v, DEVICE_WHOLE, GPU, 1, "");
+	cr_assert_eq(taking_make(v), 0, "%s", v->err.msg);
+	hold_module(v);
+	fake_reset(k);
+}
+
+static bool is_loaded(void)
+{
+	return sysfs_exists(host->sys_fd, MODULE);
+}
+
+Test(undo_devices, a_module_goes_after_the_devices)
+{
+	struct taking_vm v;
+
+	load_and_take_gpu(&v);
+	taking_undo_cleanly(&v);
+	cr_expect(!is_loaded());
+	taking_end(&v);
+}
+
+Test(undo_devices, a_module_stays_while_a_device_waits_to_be_given_back)
+{
+	AUTO_STRV struct strv reports = STRV_INIT;
+	struct taking_vm v;
+
+	load_and_take_gpu(&v);
+	k->state->fail_at = 2; /* override, unbind */
+	k->state->fail_errno = EBUSY;
+	cr_expect_lt(taking_undo(&v, true, &reports), 0);
+	cr_expect_not_null(strstr(v.err.msg, GPU), "%s", v.err.msg);
+	cr_expect_eq(reports.n, 0, "%s", reports.n > 0 ? reports.v[0] : "");
+	cr_expect(is_loaded());
+	taking_undo_cleanly(&v);
+	cr_expect(!is_loaded());
+	taking_end(&v);
+}
+
+/* Taking the module out would unbind it, which can hang, and the host with it. */
+Test(undo_devices, a_module_stays_beneath_a_device_that_is_lost)
+{
+	AUTO_STRV struct strv reports = STRV_INIT;
+	AUTO_STRV struct strv more = STRV_INIT;
+	struct taking_vm v, other;
+
+	load_and_take_gpu(&v);
+	taking_vm(&other, &t, "other");
+	note_module(&other);
+	hold_module(&other);
+	lose(GPU);
+	cr_expect_eq(taking_undo(&v, true, &reports), 0, "%s", v.err.msg);
+	cr_expect_eq(reports.n, 1, "the other VM has the module too");
+	cr_expect_eq(taking_undo(&other, true, &more), 0, "%s", other.err.msg);
+	cr_assert_eq(more.n, 1);
+	cr_expect_not_null(strstr(more.v[0], "vfio_pci stays: " GPU " is on"), "%s", more.v[0]);
+	cr_expect(is_loaded());
+	cr_expect_str_eq(fake_driver_of(k, GPU), "vfio-pci");
+	taking_end(&v);
+	taking_end(&other);
+}
+
 /* ---- a VF that is lost ---- */
 
 #define LOST "0000:04:00.0"
-
-static void lose(const char *address)
-{
-	char path[64];
-
-	(void)snprintf(path, sizeof(path), "bus/pci/devices/%s/config", address);
-	fake_text(k, path, "\xff\xff\xff\xff");
-}
 
 static void take_vfs(struct taking_vm *v, const char *name, unsigned int n, unsigned int of)
 {
