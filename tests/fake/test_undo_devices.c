@@ -12,6 +12,8 @@
 #include "helper_taking.h"
 #include "host/ledger.h"
 #include "host/quarantine.h"
+#include "run/attach.h"
+#include "run/recover.h"
 #include "run/undo.h"
 
 #define GPU TAKING_GPU
@@ -231,4 +233,55 @@ Test(undo_devices, a_lost_vf_is_quarantined_for_as_long_as_others_use_its_pf)
 	taking_end(&b);
 	cr_expect(!is_quarantined(LOST));
 	cr_expect_str_eq(fake_get(k, "bus/pci/devices/" TAKING_PF "/sriov_numvfs"), "0");
+}
+
+/* ---- what is said ---- */
+
+/* A VM with a GPU that is lost, and nobody of its run lives any more. */
+static void leave_a_lost_gpu(struct taking_vm *v)
+{
+	take_gpu(v);
+	lose(GPU);
+	leases_done(&v->a.leases);
+	journal_close(&v->journal);
+	vmdir_done(&v->vd);
+	host->images_dir = strdup("/nonexistent");
+}
+
+Test(undo_devices, recover_says_what_is_not_as_before_and_counts_it)
+{
+	AUTO_JSON struct json_object *list = NULL;
+	AUTO_JSON struct json_object *again = NULL;
+	struct json_object *reports = NULL, *o;
+	struct error err = ERROR_INIT;
+	struct taking_vm v;
+
+	leave_a_lost_gpu(&v);
+	cr_expect_eq(recover_all(host, &list, &err), 1, "bmvm recover says that all is well");
+	cr_assert_eq(json_object_array_length(list), 1);
+	o = json_object_array_get_idx(list, 0);
+	cr_expect_str_eq(json_str_or(o, "vm", ""), "one");
+	cr_expect_str_eq(json_str_or(o, "result", ""), "not as before");
+	cr_assert_eq(json_get_array(o, "reports", &reports, NULL), 0);
+	cr_assert_eq(json_object_array_length(reports), 1);
+	cr_expect_not_null(strstr(json_compact(reports), GPU " does not answer any more"));
+	cr_expect_eq(recover_all(host, &again, &err), 0);
+	cr_expect_eq(json_object_array_length(again), 0, "it is settled");
+	taking_end(&v);
+}
+
+Test(undo_devices, destroying_a_dead_vm_says_what_is_not_as_before)
+{
+	AUTO_JSON struct json_object *result = NULL;
+	AUTO_VMDIR struct vmdir vd = VMDIR_INIT;
+	struct error err = ERROR_INIT;
+	struct taking_vm v;
+
+	leave_a_lost_gpu(&v);
+	cr_assert_eq(vmdir_open(host, "one", &vd, &err), 0, "%s", err.msg);
+	cr_expect_eq(attach_destroy(host, &vd, &result, &err), -EBUSY);
+	cr_expect_not_null(strstr(err.msg, "not as it was before"), "%s", err.msg);
+	cr_expect(!json_bool_or(result, "clean", true));
+	cr_expect_not_null(strstr(json_compact(result), "does not answer"));
+	taking_end(&v);
 }
