@@ -219,8 +219,9 @@ static int wait_driver(const struct task *task, const char *driver)
 		if (!sysfs_nap(task->sys->poll_ms, limit_ns))
 			break;
 	}
-	return sysfs_error_set(task->err, ENODEV, "%s: the driver %s did not take it, %s%s has it",
-			       task->name, driver, is[0] == '\0' ? "no driver" : "the driver ", is);
+	return sysfs_error_set(task->err, EREMOTEIO,
+			       "%s: the driver %s did not take it, %s%s has it", task->name, driver,
+			       is[0] == '\0' ? "no driver" : "the driver ", is);
 }
 
 static int wait_node(const struct task *task)
@@ -337,21 +338,37 @@ static int take_off(const struct task *task, struct state *state)
 	return r < 0 ? r : unbind(task, state);
 }
 
+/*
+ * Tell a driver to bind the function. The kernel answers with what the driver's probe returned,
+ * which may be any errno, and so must not pass for one of those that have a meaning here.
+ */
+static int bind_to(const struct task *task, const char *driver)
+{
+	char path[SYSFS_PATH_SIZE];
+	int r;
+
+	(void)sysfs_path(path, "bus/pci/drivers/%s/bind", driver);
+	r = write_name(task, path);
+	if (r != -ENODEV && r != -ENOENT && r != -EIO && r != -ESTALE && r != -EUCLEAN)
+		return r;
+	if (!sysfs_exists(task->sys->sys_fd, pci_path(path, &task->binding->address, NULL)))
+		return sysfs_error_os(task->err, ENODEV, "%s", task->name);
+	return sysfs_error_set(task->err, EREMOTEIO, "%s: the driver %s refuses it: %s", task->name,
+			       driver, strerror(-r));
+}
+
 /* Put a function without driver on its old one. */
 static int put_back(const struct task *task, struct state *state)
 {
 	const char *driver = task->binding->old_driver;
-	char path[SYSFS_PATH_SIZE];
 	int r = check_answers(task, "without driver");
 
 	if (r == 0)
 		r = find_driver(task->sys, driver, task->err);
 	if (r == 0)
 		r = set_override(task, state, driver);
-	if (r == 0) {
-		(void)sysfs_path(path, "bus/pci/drivers/%s/bind", driver);
-		r = write_name(task, path);
-	}
+	if (r == 0)
+		r = bind_to(task, driver);
 	return r < 0 ? r : wait_driver(task, driver);
 }
 

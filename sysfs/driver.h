@@ -80,9 +80,9 @@ int driver_plan(const struct sysfs *sys, const struct pci_address *address, cons
  * group's device node too.
  *
  * Return: 0; -ESTALE driver or override are not as planned; -EBUSY the old driver does not agree,
- * see nvidia_unbind.h; -ENODEV the new driver did not take it;
- * -ETIMEDOUT, with @err->wedged if a write is stuck; else as sysfs_change(). After a failure call
- * driver_give_back(), unless wedged.
+ * see nvidia_unbind.h; -EREMOTEIO the new driver did not take it; -ENODEV there is no such
+ * function any more; -ETIMEDOUT, with @err->wedged if a write is stuck; else as sysfs_change().
+ * After a failure call driver_give_back(), unless wedged.
  */
 int driver_bind(const struct sysfs *sys, const struct driver_binding *binding, uint64_t deadline_ns,
 		struct sysfs_error *err);
@@ -101,8 +101,8 @@ int driver_bind(const struct sysfs *sys, const struct driver_binding *binding, u
  * somebody else changed it, or it is another device; -EBUSY its group is still open at the
  * deadline. -EIO the device does not answer, a driver would hang on it: it stays where it is, or
  * without driver. -EUCLEAN it is on its old driver, but a setting is refused.
- * -ENOENT the old driver is not loaded any more: the function is without driver, with its old
- * override. Else as sysfs_change(); the call can be repeated.
+ * -ENOENT the old driver is not loaded any more, -EREMOTEIO it refuses the function: that is
+ * without driver, with its old override. Else as sysfs_change(); the call can be repeated.
  */
 int driver_give_back(const struct sysfs *sys, const struct driver_binding *binding,
 		     uint64_t deadline_ns, struct sysfs_error *err);

@@ -8,6 +8,8 @@
 
 #include "sysfs/cleanup.h"
 #include "sysfs/clock.h"
+#include "sysfs/group.h"
+#include "sysfs/iomem.h"
 #include "sysfs/write.h"
 
 /* How long new VFs may take to show up, as some drivers make them later. */
@@ -213,6 +215,20 @@ int sriov_create(const struct sysfs *sys, const struct sriov_change *change, uin
 	return wait_vfs(&task);
 }
 
+/*
+ * Whether a VF does not answer any more and a guest had it that has let go. No driver of the host
+ * can take it back, so it waits on vfio for nothing else than to be taken away.
+ */
+static bool is_lost(const struct sysfs *sys, const struct pci_address *vf, const char *driver)
+{
+	int r;
+
+	if (!group_driver_is_vfio(driver) || !pci_is_gone(sys, vf) || iomem_is_vfio(sys, vf))
+		return false;
+	r = group_probe(sys, pci_group(sys, vf), NULL, NULL);
+	return r == 0 || r == -ENOENT || r == -ENODEV;
+}
+
 /* Nobody may lose a VF under his feet. */
 static int check_idle(const struct task *task)
 {
@@ -225,7 +241,8 @@ static int check_idle(const struct task *task)
 	for (size_t i = 0; i < n; i++) {
 		char driver[SYSFS_NAME_SIZE], name[PCI_ADDRESS_SIZE];
 
-		if (pci_driver(task->sys, &vfs[i].address, driver) < 0 || driver[0] == '\0')
+		if (pci_driver(task->sys, &vfs[i].address, driver) < 0 || driver[0] == '\0' ||
+		    is_lost(task->sys, &vfs[i].address, driver))
 			continue;
 		return sysfs_error_set(task->err, EBUSY, "%s: its VF %s is on the driver %s",
 				       task->name, pci_address_format(&vfs[i].address, name),

@@ -71,7 +71,9 @@ int sriov_create(const struct sysfs *sys, const struct sriov_change *change, uin
  * @deadline_ns: absolute, CLOCK_MONOTONIC
  * @err:
  *
- * Writes nothing if all is as it was. Up to n_vfs VFs are taken for the ones of @change.
+ * Writes nothing if all is as it was. Up to n_vfs VFs are taken for the ones of @change. A VF that
+ * does not answer any more may be on vfio still, if nobody has its group open: it cannot be given
+ * back, but it goes with the others.
  *
  * Return: 0 all is as it was. -ENODEV there is no such function. Nothing written: -ESTALE there are
  * more VFs than were made, or it is another device; -EBUSY a VF is bound to a driver. -ENOENT the

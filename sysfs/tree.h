@@ -36,7 +36,8 @@
  * struct sysfs_kernel - How the kernel is reached, where more than reading is meant
  * @write:        write @value by one write(2) into the attribute @path below @dir_fd. Runs in a
  *                helper process, where it may block for ever; only @dir_fd, 0, 1 and 2 are open
- *                there. Return: 0 or -errno
+ *                there. A module is taken out by writing its name to its folder "module/NAME".
+ *                Return: 0 or -errno
  * @open_group:   open a group's device node, @path below @dir_fd. Return: descriptor or -errno
  * @group_status: VFIO_GROUP_GET_STATUS on what @open_group gave. Return: 0 or -errno
  * @data:         passed to the functions
@@ -53,7 +54,7 @@ struct sysfs_kernel {
 /**
  * struct sysfs_intent - A write that is about to be made; everything borrowed
  * @op:        the operation it is a step of: "bind", "give-back", "create-vfs", ...
- * @object:    what it is made to: a PCI address, the UUID of a mediated device
+ * @object:    what it is made to: a PCI address, the UUID of a mediated device, a module
  * @in_proc:   @path lies below the /proc root instead of the /sys root
  * @path:      attribute, relative to that root
  * @old_value: what the attribute holds now; NULL for one that holds nothing ("unbind")

@@ -29,8 +29,10 @@ static int write_attribute(void *data, int dir_fd, const char *path, const char 
 	return (size_t)n == len ? 0 : -EIO;
 }
 
+typedef int call_fn(void *data, int dir_fd, const char *path, const char *value, size_t len);
+
 struct job {
-	int (*write)(void *data, int dir_fd, const char *path, const char *value, size_t len);
+	call_fn *write;
 	void *data;
 	const struct sysfs_change *change;
 	size_t len;
@@ -116,6 +118,13 @@ static int tell_intent(const struct sysfs *sys, const struct sysfs_change *chang
 	return 0;
 }
 
+static call_fn *call_for(const struct sysfs *sys, const struct sysfs_change *change)
+{
+	if (sys->kernel.write != NULL)
+		return sys->kernel.write;
+	return change->call != NULL ? change->call : write_attribute;
+}
+
 static int root_of(const struct sysfs *sys, const struct sysfs_change *change)
 {
 	return change->in_proc ? sys->proc_fd : sys->sys_fd;
@@ -157,7 +166,7 @@ int sysfs_change(const struct sysfs *sys, const struct sysfs_change *change, uin
 	if (r < 0)
 		return r;
 
-	struct job job = { .write = sys->kernel.write == NULL ? write_attribute : sys->kernel.write,
+	struct job job = { .write = call_for(sys, change),
 			   .data = sys->kernel.data,
 			   .change = change,
 			   .len = strlen(change->value) };

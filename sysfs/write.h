@@ -14,7 +14,7 @@
 #include "sysfs/tree.h"
 
 /**
- * struct sysfs_change - One write; everything borrowed
+ * struct sysfs_change - One write, or another call that changes something; everything borrowed
  * @op:     see struct sysfs_intent, as for the next four
  * @object:
  * @in_proc: @path lies below the /proc root instead of the /sys root
@@ -23,6 +23,8 @@
  * @value:  what is written, as it is, in one write(2); an empty text is a no-op in sysfs, so one
  *          clears by "\n"
  * @expect: what the attribute reads afterwards; NULL: not read
+ * @call:   made instead of the write, of what has no file, in the helper as @write of struct
+ *          sysfs_kernel, which stands in for it; NULL: the write
  * @accept: judges what it reads instead of @expect, which is its second argument; NULL: equality
  */
 struct sysfs_change {
@@ -33,6 +35,7 @@ struct sysfs_change {
 	const char *old;
 	const char *value;
 	const char *expect;
+	int (*call)(void *data, int dir_fd, const char *path, const char *value, size_t len);
 	bool (*accept)(const char *text, const char *expect);
 };
 

@@ -48,6 +48,13 @@ void strv_add_all(struct strv *sv, char *const *v)
 		strv_add(sv, *v);
 }
 
+void strv_drop(struct strv *sv, size_t i)
+{
+	free(sv->v[i]);
+	memmove(&sv->v[i], &sv->v[i + 1], (sv->n - i) * sizeof(*sv->v));
+	sv->n--;
+}
+
 int strv_error(const struct strv *sv)
 {
 	return sv->r;

@@ -36,6 +36,8 @@ void strv_addf(struct strv *sv, const char *fmt, ...) __attribute__((format(prin
 void strv_take(struct strv *sv, char *s);
 /** strv_add_all() - Append copies of a NULL-terminated array; NULL is an empty one. */
 void strv_add_all(struct strv *sv, char *const *v);
+/** strv_drop() - Free the string at @i and close the gap. */
+void strv_drop(struct strv *sv, size_t i);
 /** strv_error() - 0, or the -ENOMEM of the first addition that failed. */
 int strv_error(const struct strv *sv);
 /** strv_contains() - Whether @s is one of the strings. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/json.h"
@@ -25,10 +26,28 @@ static const struct cli_usage usage = {
 	.synopsis = "[--json]",
 	.about =
 		"Undoes what dead runs left behind, on this boot or an earlier one. Preserved VMs\n"
-		"whose guardian died keep their disk, keys and logs until bmvm destroy.",
+		"whose guardian died keep their disk, keys and logs until bmvm destroy. Exits with "
+		"1\n"
+		"if something could not be undone, or is not as before.",
 	.options = option_table,
 	.n_options = ARRAY_SIZE(option_table),
 };
+
+/* Of what is not as before each line says so itself. */
+static void print_one(struct json_object *o)
+{
+	const char *name = json_str_or(o, "vm", "?"), *result = json_str_or(o, "result", "?");
+	const char *why = json_str_or(o, "error", "");
+	struct json_object *reports = NULL;
+
+	if (strcmp(result, "not as before") != 0)
+		printf("%s: %s%s%s\n", name, result, why[0] != '\0' ? ": " : "", why);
+	if (json_get_array(o, "reports", &reports, NULL) < 0)
+		return;
+	for (size_t i = 0; i < json_object_array_length(reports); i++)
+		printf("%s: not as before: %s\n", name,
+		       json_object_get_string(json_object_array_get_idx(reports, i)));
+}
 
 static void print_list(struct json_object *list)
 {
@@ -36,13 +55,8 @@ static void print_list(struct json_object *list)
 
 	if (n == 0)
 		printf("nothing to recover\n");
-	for (size_t i = 0; i < n; i++) {
-		struct json_object *o = json_object_array_get_idx(list, i);
-		const char *why = json_str_or(o, "error", "");
-
-		printf("%s: %s%s%s\n", json_str_or(o, "vm", "?"), json_str_or(o, "result", "?"),
-		       why[0] != '\0' ? ": " : "", why);
-	}
+	for (size_t i = 0; i < n; i++)
+		print_one(json_object_array_get_idx(list, i));
 }
 
 int cmd_recover(int argc, char **argv)

@@ -192,22 +192,3 @@ int module_insert(const char *name, struct error *err)
 				 r == -ENOEXEC ? " (built for another kernel?)" : "");
 	return 0;
 }
-
-int module_remove(const char *name, struct error *err)
-{
-	AUTO_KMOD struct kmod_ctx *ctx = NULL;
-	AUTO_MODULE struct kmod_module *mod = NULL;
-	int r = open_kmod(&ctx, err);
-
-	if (r == 0)
-		r = find_one(ctx, name, &mod, err);
-	if (r < 0)
-		return r;
-	r = kmod_module_remove_module(mod, O_NONBLOCK);
-	if (r == -ENOENT)
-		return 0;
-	if (r == -EAGAIN)
-		r = -EBUSY;
-	return r < 0 ? error_set(err, -r, "unload the kernel module %s: %s", name, strerror(-r))
-		     : 0;
-}

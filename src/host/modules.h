@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Kernel modules: what loading one would add, adding it, and taking it out again.
+ * Kernel modules: what loading one would add, and adding it. sysfs/module.h takes one out again.
  *
  * libkmod reads modprobe's configuration and indices of the running kernel, so a module that the
  * administrator has blacklisted, or an `install` line, counts here as it does for modprobe. Unlike
@@ -33,11 +33,5 @@ int modules_missing(const struct host *host, const char *name, struct strv *ret,
  * when it is there already; errno of init_module(2), with what it means.
  */
 int module_insert(const char *name, struct error *err);
-
-/**
- * module_remove() - Remove one module if nothing uses it; never waits for its users
- * Return: 0, also when it is not there; -EBUSY something uses it; errno of delete_module(2).
- */
-int module_remove(const char *name, struct error *err);
 
 #endif

@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "host/ledger.h"
 #include "run/assignment_private.h"
+#include "run/device_writing.h"
 #include "run/module_share.h"
 #include "run/undo.h"
 
@@ -171,9 +172,11 @@ static int make_all(struct making *m, struct error *err)
 
 int assignment_make(struct assignment *a, const struct assignment_task *task, struct error *err)
 {
-	struct making m = { .task = task, .a = a, .sys = device_sysfs(task->host) };
+	struct device_writer writer = { .host = task->host,
+					.vm = task->vm,
+					.journal_fd = task->journal->fd };
+	struct making m = { .task = task, .a = a, .sys = device_writer_sysfs(&writer) };
 
-	m.sys.lock_fd = task->journal->fd;
 	return make_all(&m, err);
 }
 

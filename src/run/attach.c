@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/process.h"
+#include "base/strv.h"
 #include "guest/exec.h"
 #include "guest/keys.h"
 #include "guest/session.h"
@@ -202,6 +203,34 @@ static int destroy_live(const struct vmdir *vd, struct json_object **ret, struct
 			 vd->name);
 }
 
+/* What a dead one has left; a report is told as a live one's guardian tells it. */
+static int destroy_dead(const struct host *host, struct vmdir *vd, struct json_object **ret,
+			struct error *err)
+{
+	AUTO_STRV struct strv reports = STRV_INIT;
+	const struct recover_how how = { .drop = true, .reports = &reports };
+	int r = recover_vm(host, vd, &how, err);
+	struct json_object *list;
+
+	if (reports.n == 0)
+		return r;
+	list = json_new_array();
+	for (size_t i = 0; i < reports.n; i++) {
+		struct json_object *o = json_new_object();
+
+		json_add_str(o, "what", "device");
+		json_add_str(o, "expected", "given back");
+		json_add_str(o, "found", reports.v[i]);
+		(void)json_object_array_add(list, o);
+	}
+	*ret = json_new_object();
+	json_add_bool(*ret, "clean", false);
+	json_add(*ret, "differences", list);
+	return r < 0 ? r
+		     : error_set(err, EBUSY, "VM %s is gone, but the host is not as it was before",
+				 vd->name);
+}
+
 int attach_destroy(const struct host *host, struct vmdir *vd, struct json_object **ret,
 		   struct error *err)
 {
@@ -221,5 +250,5 @@ int attach_destroy(const struct host *host, struct vmdir *vd, struct json_object
 	r = vmdir_claim(host, vd, err);
 	if (r == -ENOENT)
 		return 0;
-	return r < 0 ? r : recover_vm(host, vd, true, err);
+	return r < 0 ? r : destroy_dead(host, vd, ret, err);
 }

@@ -31,7 +31,8 @@ int attach_console(const struct host *host, const struct vmdir *vd, struct error
 
 /**
  * attach_destroy() - End a VM, alive or dead, and undo everything of it
- * @ret: {"clean","differences"} of a live one, owned by the caller, NULL for a dead one
+ * @ret: {"clean","differences"}, owned by the caller; NULL for a dead one after which the host is
+ *       as before
  *
  * Blocks until it is done. Return: 0; -EBUSY the host is not as before (see @ret); errno.
  */

@@ -13,24 +13,25 @@
 #include "base/json.h"
 #include "host/device.h"
 #include "host/ledger.h"
-#include "host/modules.h"
 #include "run/device_record.h"
+#include "run/device_writing.h"
 #include "run/undo.h"
 #include "sysfs/mdev.h"
+#include "sysfs/module.h"
 #include "sysfs/nvidia.h"
 
 #define BIND_SECONDS    60
 #define VFS_SECONDS     60
 #define LOCK_SECONDS    120
 #define MDEV_SECONDS    15
+#define MODULE_SECONDS  30
 #define NVIDIA_GRACE_MS 10000
 
-static struct sysfs library(const struct device_undo *u)
+static struct sysfs library(struct device_undo *u)
 {
-	struct sysfs sys = device_sysfs(u->host);
-
-	sys.lock_fd = u->journal_fd;
-	return sys;
+	u->writer =
+		(struct device_writer){ .host = u->host, .vm = u->vm, .journal_fd = u->journal_fd };
+	return device_writer_sysfs(&u->writer);
 }
 
 static void report(const struct device_undo *u, const char *fmt, ...)
@@ -61,6 +62,18 @@ static bool answers(const struct device_undo *u, const char *address)
 	return pci_address_parse(address, &a, NULL) < 0 || !pci_is_gone(&sys, &a);
 }
 
+/* A PCI function, or another parent of mediated devices. */
+static bool is_there(const struct device_undo *u, const char *address)
+{
+	char path[SYSFS_PATH_SIZE];
+
+	(void)sysfs_path(path, "bus/pci/devices/%s", address);
+	if (sysfs_exists(u->host->sys_fd, path))
+		return true;
+	(void)sysfs_path(path, "class/mdev_bus/%s", address);
+	return sysfs_exists(u->host->sys_fd, path);
+}
+
 static bool is_our_quarantine(const struct device_undo *u, const char *address)
 {
 	struct quarantine entry;
@@ -88,8 +101,8 @@ static void drop_quarantine(const struct device_undo *u, const char *address)
 static int judge(const struct device_undo *u, const char *address, int r,
 		 const struct sysfs_error *why, struct error *err)
 {
-	if (r == -EIO && answers(u, address))
-		r = -EREMOTEIO; /* the kernel refused; the device lives */
+	if ((r == -EIO && answers(u, address)) || (r == -ENODEV && is_there(u, address)))
+		r = -EREMOTEIO; /* the kernel or a driver refused; the device is there */
 	switch (-r) {
 	case 0:
 		lift_quarantine(u, address);
@@ -190,14 +203,48 @@ static int undo_mdev(struct device_undo *u, struct json_object *record, struct e
 	return judge(u, parent, r, &why, err);
 }
 
+/* Of what has been taken away nothing is left to be reported, nor to be kept from others. */
+static void forget(const struct device_undo *u, const char *address)
+{
+	size_t len = strlen(address);
+
+	if (is_there(u, address))
+		return;
+	(void)quarantine_drop(u->host, address, NULL);
+	for (size_t i = u->reports == NULL ? 0 : u->reports->n; i-- > 0;) {
+		const char *text = u->reports->v[i];
+
+		if (strncmp(text, address, len) == 0 && text[len] == ':')
+			strv_drop(u->reports, i);
+	}
+}
+
+/* A VF that was lost in a guest, which could not be given back by itself, goes with the others. */
+static int take_vfs_away(struct device_undo *u, const char *name, const struct sriov_change *change,
+			 struct error *err)
+{
+	struct sysfs sys = library(u);
+	AUTO_FREE struct pci_vf *vfs = NULL;
+	struct sysfs_error why = { 0 };
+	size_t n = 0;
+	int r;
+
+	(void)pci_vfs_read(&sys, &change->pf, &vfs, &n);
+	r = sriov_remove(&sys, change, deadline_in_s(VFS_SECONDS), &why);
+	for (size_t i = 0; i < n; i++) {
+		char vf[PCI_ADDRESS_SIZE];
+
+		forget(u, pci_address_format(&vfs[i].address, vf));
+	}
+	return judge(u, name, r, &why, err);
+}
+
 /* Under the lock of the PF: the last holder takes the VFs away, whoever made them. */
 static int remove_vfs(struct device_undo *u, const char *key, const char *name,
 		      struct json_object *record, struct error *err)
 {
-	struct sysfs sys = library(u);
 	AUTO_JSON struct json_object *original = NULL;
 	struct sriov_change change;
-	struct sysfs_error why = { 0 };
 	size_t others = 0;
 	int r = ledger_original(u->host, key, u->vm, &original, &others, err);
 
@@ -206,10 +253,8 @@ static int remove_vfs(struct device_undo *u, const char *key, const char *name,
 	if (others == 0) {
 		/* without an entry in the ledger the journal's own record is as good */
 		r = device_read_sriov(original != NULL ? original : record, &change, err);
-		if (r < 0)
-			return r;
-		r = sriov_remove(&sys, &change, deadline_in_s(VFS_SECONDS), &why);
-		r = judge(u, name, r, &why, err);
+		if (r == 0)
+			r = take_vfs_away(u, name, &change, err);
 	}
 	return r < 0 ? r : ledger_release(u->host, key, u->vm, err);
 }
@@ -231,26 +276,39 @@ static int undo_vfs(struct device_undo *u, struct json_object *record, struct er
 }
 
 /* A module that somebody else uses by now stays, and is reported. */
+static int unload(struct device_undo *u, const char *name, struct error *err)
+{
+	struct sysfs sys = library(u);
+	struct sysfs_error why = { 0 };
+	int r = module_unload(&sys, name, deadline_in_s(MODULE_SECONDS), &why);
+
+	if (r == -EBUSY || r == -EPERM)
+		report(u, "%s", why.text);
+	return r == 0 || r == -EBUSY || r == -EPERM ? 0 : device_error(err, r, &why);
+}
+
+/* While a device waits to be given back, whoever does that later needs its module, and unloads it.
+ */
 static int undo_module(struct device_undo *u, struct json_object *record, struct error *err)
 {
-	AUTO_CLOSE int lock =
-		lease_lock(u->host, "modules", deadline_in_s(LOCK_SECONDS), NULL, err);
-	AUTO_JSON struct json_object *original = NULL;
 	const char *name = json_str_or(record, "name", "");
-	struct error why = ERROR_INIT;
+	AUTO_JSON struct json_object *original = NULL;
+	AUTO_CLOSE int lock = -1;
 	size_t others = 0;
 	char key[96];
 	int r;
 
+	if (u->failed)
+		return error_set(err, EBUSY, "the kernel module %s stays until all is undone",
+				 name);
+	lock = lease_lock(u->host, "modules", deadline_in_s(LOCK_SECONDS), NULL, err);
 	if (lock < 0)
 		return lock;
 	(void)snprintf(key, sizeof(key), LEDGER_MODULE "%.64s", name);
 	r = ledger_original(u->host, key, u->vm, &original, &others, err);
-	if (r < 0)
-		return r;
-	if (others == 0 && module_remove(name, &why) < 0)
-		report(u, "%s", why.msg);
-	return ledger_release(u->host, key, u->vm, err);
+	if (r == 0 && others == 0)
+		r = unload(u, name, err);
+	return r < 0 ? r : ledger_release(u->host, key, u->vm, err);
 }
 
 static const struct device_op {
@@ -277,28 +335,40 @@ bool device_undo_is(const char *op)
 
 int device_undo_settle(struct device_undo *u, struct error *err)
 {
-	int r = file_lock(u->journal_fd, true, deadline_in_ms(u->settle_ms));
+	char object[SYSFS_NAME_SIZE];
 
-	if (r < 0)
-		return error_set(err, ETIMEDOUT, "a write to a device hangs in the kernel");
+	if (u->settled)
+		return 0;
+	u->hangs = u->hangs || file_lock(u->journal_fd, true, deadline_in_ms(u->settle_ms)) < 0;
+	if (u->hangs)
+		return error_set(err, ETIMEDOUT, "a write to %s hangs in the kernel",
+				 device_writing_read(u->host, u->vm, object) ? object : "a device");
 	/* whoever writes from now on is ours; each of our writes takes a shared lock itself */
 	u->settled = flock(u->journal_fd, LOCK_UN) == 0;
 	return u->settled ? 0 : error_errno(err, "unlock the journal");
+}
+
+/* Whether what a record names may be what hangs: if nobody knows, it is all of them. */
+static bool may_hang(const struct device_undo *u, struct json_object *record)
+{
+	char object[SYSFS_NAME_SIZE];
+
+	return !device_writing_read(u->host, u->vm, object) ||
+	       strcmp(object, json_str_or(record, "address", "")) == 0 ||
+	       strcmp(object, json_str_or(record, "uuid", "")) == 0;
 }
 
 int device_undo_record(struct device_undo *u, const char *op, struct json_object *record,
 		       struct error *err)
 {
 	const struct device_op *found = find(op);
+	const char *address = json_str_or(record, "address", "");
+	int r = device_undo_settle(u, err);
 
-	if (!u->settled) {
-		const char *address = json_str_or(record, "address", "");
-		int r = device_undo_settle(u, err);
-
-		if (r < 0 && address[0] != '\0')
-			quarantine(u, address, "a write to it hangs in the kernel");
-		if (r < 0)
-			return r;
-	}
-	return found->undo(u, record, err);
+	if (r == -ETIMEDOUT && address[0] != '\0' && may_hang(u, record))
+		quarantine(u, address, "a write to it hangs in the kernel");
+	if (r == 0)
+		r = found->undo(u, record, err);
+	u->failed = u->failed || r < 0;
+	return r;
 }

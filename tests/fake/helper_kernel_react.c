@@ -448,6 +448,24 @@ static int react_unbind_lock(struct fake_kernel *k, const char *path, const char
 	return 0;
 }
 
+/* delete_module(2): what is on a driver of the module is unbound. */
+static int react_unload(struct fake_kernel *k, const char *path)
+{
+	const char *driver = fake_at("%s/drivers/pci:vfio-pci", path);
+	struct sysfs_names names = { 0 };
+
+	if (k->state->open_group >= 0 || number_in(k, fake_at("%s/refcnt", path)) != 0)
+		return -EBUSY;
+	sysfs_list(k->sys.sys_fd, driver, &names);
+	for (size_t i = 0; i < names.n; i++) {
+		if (exists(k, fake_at("bus/pci/devices/%s", names.v[i])))
+			unbind(k, names.v[i]);
+	}
+	sysfs_names_done(&names);
+	fake_remove(k, path);
+	return 0;
+}
+
 static int react_text(struct fake_kernel *k, const char *path, const char *value)
 {
 	fake_text(k, path, "%s\n", value);
@@ -478,6 +496,8 @@ int fake_react(struct fake_kernel *k, const char *path, const char *value, size_
 	if (faccessat(k->sys.sys_fd, path, F_OK, 0) < 0 &&
 	    faccessat(k->sys.proc_fd, path, F_OK, 0) < 0)
 		return -errno;
+	if (strncmp(path, "module/", strlen("module/")) == 0)
+		return react_unload(k, path);
 	snprintf(line, sizeof(line), "%.*s", (int)strcspn(value, "\n"), value);
 	name = name == NULL ? path : name + 1;
 	for (size_t i = 0; i < sizeof(reactions) / sizeof(*reactions); i++) {

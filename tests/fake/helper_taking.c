@@ -67,6 +67,7 @@ void taking_start(struct taking_host *t)
 	fake_start(&t->k);
 	fake_host(&t->k);
 	fake_text(&t->k, "module/vfio_pci/refcnt", "0\n");
+	fake_link(&t->k, "module/vfio_pci/drivers/pci:vfio-pci", "bus/pci/drivers/vfio-pci");
 	fake_text(&t->k, "module/vfio_iommu_type1/refcnt", "0\n");
 	fake_proc_text(&t->k, "driver/nvidia/gpus/" TAKING_NVIDIA "/unbindLock", "0\n");
 	t->host.sys_fd = t->k.sys.sys_fd;

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "helper_taking.h"
 #include "host/quarantine.h"
+#include "run/recover.h"
 #include "run/undo.h"
 
 #define WRITES_MAX 100
@@ -213,6 +214,65 @@ Test(assignment_killed, a_write_that_hangs_before_its_effect)
 Test(assignment_killed, a_write_that_hangs_after_its_effect)
 {
 	write_that_hangs(true);
+}
+
+/* Each that is of no use to wait for costs the next run of everybody some time at its start. */
+Test(assignment_killed, only_the_device_that_hangs_is_quarantined_and_it_is_waited_for_once)
+{
+	static const struct {
+		unsigned int n;
+		const char *address;
+	} writes[] = {
+		{ 5, TAKING_GPU }, { 9, TAKING_PF },  { 12, "0000:04:00.0" },
+		{ 17, "mtty" },    { 18, TAKING_VF },
+	};
+	const struct taking_mode *mixed = &taking_modes[TAKING_MODES - 1];
+
+	for (size_t i = 0; i < ARRAY_SIZE(writes); i++) {
+		AUTO_STRV struct strv list = STRV_INIT;
+		struct error err = ERROR_INIT;
+		uint64_t start;
+
+		cr_assert(hang_guardian(mixed, writes[i].n, false));
+		start = clock_now_ns();
+		cr_expect_eq(undo_here(300, &err), -ETIMEDOUT);
+		cr_expect_lt(clock_seconds_since(start), 1.2, "write %u", writes[i].n);
+		cr_assert_eq(quarantine_list(&t.host, &list, NULL), 0);
+		cr_assert_eq(list.n, 1, "write %u: %zu devices", writes[i].n, list.n);
+		cr_expect_str_eq(list.v[0], writes[i].address);
+		k->state->released = true;
+		expect_undone(mixed, "hung", writes[i].n);
+	}
+}
+
+Test(assignment_killed, the_start_of_a_run_does_not_wait_for_a_write_of_another_one)
+{
+	const struct taking_mode *vfio = &taking_modes[0];
+	uint64_t start;
+
+	cr_assert(hang_guardian(vfio, 10, false));
+	t.host.images_dir = strdup("/nonexistent");
+	start = clock_now_ns();
+	recover_quietly(&t.host);
+	cr_expect_lt(clock_seconds_since(start), 4);
+	k->state->released = true;
+	expect_undone(vfio, "hung", 10);
+}
+
+/* It cannot be told which: nobody gets any of them. */
+Test(assignment_killed, all_are_quarantined_when_nobody_could_note_which_one_hangs)
+{
+	const struct taking_mode *vfio = &taking_modes[0];
+	AUTO_STRV struct strv list = STRV_INIT;
+	struct error err = ERROR_INIT;
+
+	cr_assert(hang_guardian(vfio, 10, false));
+	cr_assert_eq(unlinkat(t.host.run_fd, "vms/one/writing", 0), 0);
+	cr_expect_eq(undo_here(SHORT_MS, &err), -ETIMEDOUT);
+	cr_assert_eq(quarantine_list(&t.host, &list, NULL), 0);
+	cr_expect_gt(list.n, 1);
+	k->state->released = true;
+	expect_undone(vfio, "hung", 10);
 }
 
 /* It completes while somebody waits for it in order to undo: no change survives. */

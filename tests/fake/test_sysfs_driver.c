@@ -224,7 +224,7 @@ Test(sysfs_driver, a_driver_that_does_not_take_it_is_told)
 	struct driver_binding binding = planned(GPU);
 
 	strcpy(k.state->refuses, "vfio-pci");
-	cr_assert_eq(bind_within(&binding, SLOW_MS), -ENODEV);
+	cr_assert_eq(bind_within(&binding, SLOW_MS), -EREMOTEIO);
 	cr_assert_eq(err.wedged, 0);
 	cr_assert_neq(strstr(err.text, "no driver has it"), NULL, "%s", err.text);
 	cr_assert_eq(give_back_within(&binding, LONG_MS), 0, "%s", err.text);
@@ -250,12 +250,31 @@ Test(sysfs_driver, an_old_driver_that_refuses_leaves_the_old_override)
 	struct driver_binding binding = bound(GPU);
 
 	strcpy(k.state->refuses, "amdgpu");
-	cr_assert_eq(give_back_within(&binding, SLOW_MS), -ENODEV);
+	cr_assert_eq(give_back_within(&binding, SLOW_MS), -EREMOTEIO);
 	cr_assert_str_eq(fake_driver_of(&k, GPU), "");
 	cr_assert_str_eq(fake_get(&k, OVERRIDE), "(null)");
 	k.state->refuses[0] = '\0';
 	cr_assert_eq(give_back_within(&binding, LONG_MS), 0);
 	cr_assert_str_eq(fake_driver_of(&k, GPU), "amdgpu");
+}
+
+/* The kernel hands on what a driver's probe returned; here ENOENT, as for a missing firmware. */
+Test(sysfs_driver, what_an_old_driver_says_is_not_taken_for_an_answer_of_ours)
+{
+	static const int codes[] = { ENODEV, ENOENT, EIO, ESTALE, EUCLEAN };
+
+	for (size_t i = 0; i < sizeof(codes) / sizeof(*codes); i++) {
+		struct driver_binding binding = bound(GPU);
+
+		fake_reset(&k);
+		k.state->fail_at = 3; /* override, unbind, bind */
+		k.state->fail_errno = codes[i];
+		cr_assert_eq(give_back_within(&binding, LONG_MS), -EREMOTEIO, "%s", err.text);
+		cr_assert_neq(strstr(err.text, "the driver amdgpu refuses it: "), NULL, "%s",
+			      err.text);
+		cr_assert_str_eq(fake_driver_of(&k, GPU), "");
+		cr_assert_eq(give_back_within(&binding, LONG_MS), 0, "%s", err.text);
+	}
 }
 
 Test(sysfs_driver, a_function_that_has_gone_is_no_device)

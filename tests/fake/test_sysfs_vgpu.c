@@ -189,6 +189,27 @@ Test(sysfs_sriov, a_vf_in_use_keeps_them_all)
 	cr_assert_eq(remove_vfs(&change), 0, "%s", err.text);
 }
 
+/* It does not come back from its guest: nothing but taking it away can be done with it. */
+Test(sysfs_sriov, a_vf_that_is_lost_goes_with_the_others_once_its_guest_has_let_go)
+{
+	struct sriov_change change = planned(2);
+	struct driver_binding binding;
+
+	cr_assert_eq(create(&change, LONG_MS), 0);
+	cr_assert_eq(driver_plan(&k.sys, &vf0, "vfio-pci", &binding, &err), 0, "%s", err.text);
+	cr_assert_eq(driver_bind(&k.sys, &binding, sysfs_deadline_ms(LONG_MS), &err), 0);
+	fake_text(&k, D "0000:04:00.0/config", "\xff\xff\xff\xff");
+	k.state->open_group = pci_group(&k.sys, &vf0);
+	cr_assert_eq(remove_vfs(&change), -EBUSY);
+	k.state->open_group = -1;
+	fake_proc_text(&k, "iomem", "1000-1fff : 0000:04:00.0\n  1000-1fff : vfio-pci\n");
+	cr_assert_eq(remove_vfs(&change), -EBUSY);
+	fake_proc_text(&k, "iomem", "");
+	cr_assert_eq(remove_vfs(&change), 0, "%s", err.text);
+	cr_assert_str_eq(fake_get(&k, NUMVFS), "0");
+	cr_assert_str_eq(fake_get(&k, PROBE), "1");
+}
+
 Test(sysfs_sriov, without_its_driver_a_pf_keeps_its_vfs)
 {
 	struct sriov_change change = planned(2);

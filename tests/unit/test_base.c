@@ -95,6 +95,22 @@ Test(strv, is_null_terminated_and_owns_its_strings)
 	cr_expect_eq(sv.n, 1);
 }
 
+Test(strv, what_is_dropped_leaves_no_gap)
+{
+	AUTO_STRV struct strv sv = STRV_INIT;
+
+	strv_add(&sv, "one");
+	strv_add(&sv, "two");
+	strv_add(&sv, "three");
+	strv_drop(&sv, 1);
+	cr_assert_eq(sv.n, 2);
+	cr_expect_str_eq(sv.v[1], "three");
+	strv_drop(&sv, 1);
+	strv_drop(&sv, 0);
+	cr_expect_eq(sv.n, 0);
+	cr_expect_null(sv.v[0]);
+}
+
 Test(strv, a_failure_sticks)
 {
 	AUTO_STRV struct strv sv = STRV_INIT;

@@ -135,12 +135,13 @@ Test(undo, refuses_an_operation_it_does_not_know_but_does_the_others)
 
 Test(undo, recover_keeps_a_preserved_vm_until_it_is_dropped)
 {
+	static const struct recover_how all_but_its_data, all = { .drop = true };
 	struct stat st;
 
 	make_data();
-	cr_expect(recover_vm(&t.host, &vd, false, NULL) == 1);
+	cr_expect(recover_vm(&t.host, &vd, &all_but_its_data, NULL) == 1);
 	cr_expect(stat(vd.data_path, &st) == 0);
-	cr_expect(recover_vm(&t.host, &vd, true, NULL) == 0);
+	cr_expect(recover_vm(&t.host, &vd, &all, NULL) == 0);
 	cr_expect(stat(vd.data_path, &st) < 0);
 	cr_expect(faccessat(t.host.run_fd, "vms/vm", F_OK, 0) < 0);
 }
