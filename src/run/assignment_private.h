@@ -98,6 +98,17 @@ int making_take_free(struct making *m, const struct device_request *q, const str
 int making_take_chosen(struct making *m, const struct device_request *q,
 		       const struct part_kind *kind, struct error *err);
 
+/* ---- assignment_compare.c ---- */
+
+/** assignment_snapshot() - The scope as it is now. Return: as snapshot_take(). */
+int assignment_snapshot(const struct assignment *a, const struct sysfs *sys, struct snapshot *ret,
+			struct error *err);
+
+/** assignment_sharers() - How many VMs but @vm hold the VFs of @pf. Return: as ledger_original().
+ */
+int assignment_sharers(const struct host *host, const char *vm, const char *pf, size_t *ret,
+		       struct error *err);
+
 /* ---- assignment_whole.c ---- */
 
 /**

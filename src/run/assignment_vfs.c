@@ -64,7 +64,7 @@ static int make_vfs(struct making *m, const struct device_request *q, const char
 }
 
 /* VFs that another VM of ours made: we hold them too. Those somebody else made are just used. */
-static int join_vfs(struct making *m, const char *key, struct error *err)
+static int join_vfs(struct making *m, const char *key, const char *pf, struct error *err)
 {
 	AUTO_JSON struct json_object *original = NULL;
 	size_t others = 0;
@@ -72,7 +72,7 @@ static int join_vfs(struct making *m, const char *key, struct error *err)
 
 	if (r < 0 || others == 0)
 		return r;
-	m->a->joined = true;
+	strv_add(&m->a->joined, pf);
 	r = making_intend(m, OP_VFS, json_object_get(original), err);
 	return r < 0 ? r : ledger_share(m->task->host, key, m->task->vm, NULL, err);
 }
@@ -116,11 +116,10 @@ int assignment_take_vfs(struct making *m, const struct device_request *q, struct
 	(void)snprintf(key, sizeof(key), LEDGER_VFS "%.40s", q->address);
 	if (pci_address_parse(q->address, &pf, NULL) < 0)
 		return error_set(err, EINVAL, "%s: no PCI address", q->address);
-	strv_add(&m->a->shared, q->address);
 	r = pci_numvfs_read(&m->sys, &pf, &numvfs, &why);
 	if (r < 0)
 		return device_error(err, r, &why);
-	r = numvfs == 0 ? make_vfs(m, q, key, &pf, err) : join_vfs(m, key, err);
+	r = numvfs == 0 ? make_vfs(m, q, key, &pf, err) : join_vfs(m, key, q->address, err);
 	if (r < 0)
 		return r;
 	if (numvfs > 0 && q->members.n > 0)

@@ -1,9 +1,15 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
-# Several VMs and the VFs of one controller, which none of them found there.
+# Several VMs and the VFs of one controller, which none of them found there but where it is said.
 
 one_of_two() {
 	echo '"devices": [{"address": "'"$(sriov_controller)"'", "mode": "sriov", "create_vfs": 2}]'
+}
+
+# numvfs_is PF N: an administrator makes N VFs that no driver of the host gets, or takes them away.
+numvfs_is() {
+	echo $(($2 == 0)) > "$pci/$1/sriov_drivers_autoprobe"
+	echo "$2" > "$pci/$1/sriov_numvfs"
 }
 
 two_vms() {
@@ -39,5 +45,19 @@ test_first_come_last_gone_and_a_third() {
 	same "$(cat "$pci/$(sriov_controller)/sriov_numvfs")" 2
 	stopped "$first"
 	as_before
+	no_vm_left
+}
+
+# The second one began while the first had a VF, and must not miss it for that.
+limit_full_test_vfs_that_were_there=240
+full_test_vfs_that_were_there() {
+	local pf
+	pf=$(sriov_controller)
+	numvfs_is "$pf" 2
+	two_vms
+	stopped "$first"
+	stopped "$second"
+	as_before
+	numvfs_is "$pf" 0
 	no_vm_left
 }
