@@ -50,6 +50,13 @@ int ledger_share(const struct host *host, const char *key, const char *vm,
 		 struct json_object *original, struct error *err);
 
 /**
+ * ledger_reshare() - The same, where what a holder was about to do has come to nothing
+ * @original: replaces the one that is there; taken in any case
+ */
+int ledger_reshare(const struct host *host, const char *key, const char *vm,
+		   struct json_object *original, struct error *err);
+
+/**
  * ledger_original() - The state a shared thing had before the first holder
  * @ret:    owned by the caller; NULL when nobody holds it
  * @others: how many VMs but @vm hold it

@@ -44,19 +44,44 @@ static const struct part_kind plain_vf = { .check = check_free, .take = bind_vf 
 
 /* ---- making them ---- */
 
+/*
+ * A holder of VFs that are not there has failed to make them, and not undone that yet: what it
+ * found is the original state, what we are about to make is what the last of us takes away.
+ */
+static int adopt_original(struct making *m, const char *key, struct sriov_change *change,
+			  bool *ret_others, struct error *err)
+{
+	AUTO_JSON struct json_object *original = NULL;
+	struct sriov_change old;
+	size_t others = 0;
+	int r = ledger_original(m->task->host, key, m->task->vm, &original, &others, err);
+
+	*ret_others = others > 0;
+	if (r == 0 && others > 0)
+		r = device_read_sriov(original, &old, err);
+	if (r == 0 && others > 0)
+		change->old_autoprobe = old.old_autoprobe;
+	return r;
+}
+
 static int make_vfs(struct making *m, const struct device_request *q, const char *key,
 		    const struct pci_address *pf, struct error *err)
 {
 	struct sriov_change change;
 	struct sysfs_error why = { 0 };
+	bool others = false;
 	int r = sriov_plan(&m->sys, pf, (int)q->create, &change, &why);
 
 	if (r < 0)
 		return device_error(err, r, &why);
-	r = making_intend(m, OP_VFS, device_record_sriov(&change), err);
+	r = adopt_original(m, key, &change, &others, err);
+	if (others)
+		strv_add(&m->a->joined, q->address);
 	if (r == 0)
-		r = ledger_share(m->task->host, key, m->task->vm, device_record_sriov(&change),
-				 err);
+		r = making_intend(m, OP_VFS, device_record_sriov(&change), err);
+	if (r == 0)
+		r = (others ? ledger_reshare : ledger_share)(m->task->host, key, m->task->vm,
+							     device_record_sriov(&change), err);
 	if (r < 0)
 		return r;
 	r = sriov_create(&m->sys, &change, deadline_in_s(ASSIGNMENT_VFS_SECONDS), &why);

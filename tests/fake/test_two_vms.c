@@ -146,6 +146,50 @@ Test(two_vms, make_vendor_vgpus_of_one_gpu)
 	overlap(want_vendor_vgpu);
 }
 
+/* ---- one that fails ---- */
+
+/* The first one's VFs do not come into being; the second makes more before that is undone. */
+static void start_after_a_failure(struct taking_vm *a, struct taking_vm *b)
+{
+	taking_vm(a, &t, "a");
+	want_vf(a, 0);
+	fake_reset(k);
+	k->state->fail_at = 2; /* autoprobe, numvfs */
+	k->state->fail_errno = ENOMEM;
+	cr_assert_eq(taking_make(a), -ENOMEM, "%s", a->err.msg);
+	fake_reset(k);
+	taking_vm(b, &t, "b");
+	(void)taking_want(b, DEVICE_VFS, PF, 2, "");
+	cr_assert_eq(taking_make(b), 0, "%s", b->err.msg);
+}
+
+static void check_pf_is_as_before(void)
+{
+	cr_expect_str_eq(fake_get(k, NUMVFS), "0");
+	cr_expect_str_eq(fake_get(k, AUTOPROBE), "1");
+}
+
+Test(two_vms, vfs_made_after_a_failure_go_with_the_one_that_made_them)
+{
+	struct taking_vm a, b;
+
+	start_after_a_failure(&a, &b);
+	end(&a);
+	cr_expect_str_eq(fake_get(k, NUMVFS), "2");
+	end(&b);
+	check_pf_is_as_before();
+}
+
+Test(two_vms, vfs_made_after_a_failure_go_with_the_one_that_failed)
+{
+	struct taking_vm a, b;
+
+	start_after_a_failure(&a, &b);
+	end(&b);
+	end(&a);
+	check_pf_is_as_before();
+}
+
 /* ---- what is not overlooked for all that ---- */
 
 Test(two_vms, what_one_leaves_is_seen_beside_the_other)
