@@ -61,3 +61,25 @@ full_test_vfs_that_were_there() {
 	numvfs_is "$pf" 0
 	no_vm_left
 }
+
+# Both find no VF and want to make one; who comes too late waits until the other's is gone.
+limit_full_test_two_that_start_together=300
+full_test_two_that_start_together() {
+	local name keys
+	keys='"devices": [{"address": "'"$(sriov_controller)"'", "mode": "sriov"}]'
+	remember
+	for name in first second; do
+		start_vm "$(with "$keys")" --name $name --wait 200 -- true
+		mv -f out out.$name
+		mv -f err err.$name
+		printf -v $name %s "$front"
+	done
+	# shellcheck disable=SC2154 # set above
+	for front in "$first" "$second"; do
+		ended "$front"
+		same $code 0
+	done
+	cat err.first err.second
+	as_before
+	no_vm_left
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/* Choosing devices while other VMs have some, take some and give some back, on the fake kernel. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "config/config.h"
+#include "helper_kernel.h"
+#include "helper_taking.h"
+#include "run/devices.h"
+#include "run/pipeline.h"
+#include "run/undo.h"
+
+#define PF TAKING_PF
+
+static const char any_gpu[] =
+	"\"gpu_passthrough\": {\"mode\": \"vfio\", \"gpu_vendor\": \"AMD\", \"gpu_count\": 1}";
+
+static struct taking_host t;
+static struct fake_kernel *const k = &t.k;
+static struct run_options o;
+static struct run r;
+static struct error err;
+
+static void setup(void)
+{
+	taking_start(&t);
+	fake_proc_text(k, "self/mountinfo", "\n");
+	o = (struct run_options){ .quiet = true };
+	r = (struct run){ .o = NULL };
+	err = (struct error)ERROR_INIT;
+}
+
+static void teardown(void)
+{
+	device_choice_done(&r.devices);
+	if (r.o != NULL)
+		front_done(&r.front);
+	config_done(&o.cfg);
+	taking_stop(&t);
+}
+
+TestSuite(devices, .init = setup, .fini = teardown, .timeout = 60);
+
+/* A run that asks for what the members of "baremetal_vm" say. */
+static void asks(const char *keys, unsigned int wait_s)
+{
+	char text[1024];
+	struct config_source source = { .name = "case", .text = text };
+
+	(void)snprintf(text, sizeof(text), "{\"baremetal_vm\": {%s}}", keys);
+	source.len = strlen(text);
+	config_init(&o.cfg);
+	cr_assert_eq(config_parse(&o.cfg, &source, NULL, &err), 0, "%s", err.msg);
+	cr_assert_eq(config_finish(&o.cfg, &err), 0, "%s", err.msg);
+	o.wait_s = wait_s;
+	cr_assert_eq(run_init(&r, &o, &err), 0, "%s", err.msg);
+	r.host = t.host;
+}
+
+/* The VM @v gets what the run has chosen. Return: as taking_make(). */
+static int take(struct taking_vm *v, const char *name)
+{
+	taking_vm(v, &t, name);
+	v->choice = r.devices;
+	r.devices = (struct device_choice)DEVICE_CHOICE_INIT;
+	return taking_make(v);
+}
+
+/* ---- runs that start together ---- */
+
+Test(devices, who_comes_too_late_takes_another_gpu)
+{
+	struct taking_vm a, b;
+
+	asks(any_gpu, 0);
+	cr_assert_eq(devices_choose(&r, &err), 0, "%s", err.msg);
+	taking_vm(&a, &t, "a");
+	(void)taking_want(&a, DEVICE_WHOLE, r.devices.v[0].address, 1, "");
+	cr_assert_eq(taking_make(&a), 0, "%s", a.err.msg);
+	cr_assert_eq(take(&b, "b"), -EBUSY, "%s", b.err.msg);
+	taking_undo_cleanly(&b);
+	taking_end(&b);
+	r.too_late = true;
+	cr_assert(devices_try_again(&r, -EBUSY));
+	r.n_late++;
+	cr_assert_eq(devices_choose(&r, &err), 0, "%s", err.msg);
+	cr_expect_eq(take(&b, "b"), 0, "%s", b.err.msg);
+	taking_undo_cleanly(&b);
+	taking_end(&b);
+	taking_undo_cleanly(&a);
+	taking_end(&a);
+}
+
+Test(devices, only_what_may_turn_out_otherwise_is_tried_again)
+{
+	asks(any_gpu, 0);
+	cr_expect_not(devices_try_again(&r, -EBUSY), "it was not the taking that failed");
+	r.too_late = true;
+	cr_expect(devices_try_again(&r, -EBUSY));
+	cr_expect_not(devices_try_again(&r, -EIO));
+	r.unclean = true;
+	cr_expect_not(devices_try_again(&r, -EBUSY), "what is left of it comes first");
+	r.unclean = false;
+	r.front.caught = SIGINT;
+	cr_expect_not(devices_try_again(&r, -EBUSY), "the user has ended it");
+	r.front.caught = 0;
+	r.n_late = 100;
+	cr_expect_not(devices_try_again(&r, -EBUSY), "not for ever");
+	r.wait_ns = deadline_in_s(60);
+	cr_expect(devices_try_again(&r, -EBUSY), "there is time");
+}
+
+Test(devices, what_is_named_is_tried_again_only_with_time_to_wait)
+{
+	asks("\"devices\": [{\"address\": \"" TAKING_NIC "\"}]", 0);
+	r.too_late = true;
+	cr_expect_not(devices_try_again(&r, -EBUSY));
+	r.wait_ns = deadline_in_s(60);
+	cr_expect(devices_try_again(&r, -EBUSY));
+}
