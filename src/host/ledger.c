@@ -104,6 +104,22 @@ int ledger_original(const struct host *host, const char *key, const char *vm,
 	return 0;
 }
 
+int ledger_holders(const struct host *host, const char *key, struct strv *ret, struct error *err)
+{
+	AUTO_CLOSE int lock = host_lock(host, err);
+	AUTO_JSON struct json_object *ledger = NULL;
+
+	if (lock < 0)
+		return lock;
+	ledger = load(host);
+	json_object_object_foreach(holders_of(ledger, key), vm, amount)
+	{
+		(void)amount;
+		strv_add(ret, vm);
+	}
+	return strv_error(ret) < 0 ? error_set(err, ENOMEM, "out of memory") : 0;
+}
+
 /* Giving back must not fail for want of space: what is left of the ledger fits where it was. */
 static int save_less(const struct host *host, struct json_object *ledger, struct error *err)
 {

@@ -107,6 +107,7 @@ static int take_any(struct making *m, const struct device_request *q, const stru
 		    struct error *err)
 {
 	AUTO_FREE struct pci_vf *vfs = NULL;
+	struct error first = ERROR_INIT;
 	size_t n = 0;
 	unsigned int taken = 0;
 	int r = pci_vfs_read(&m->sys, pf, &vfs, &n);
@@ -120,11 +121,13 @@ static int take_any(struct making *m, const struct device_request *q, const stru
 		if (r < 0)
 			return r;
 		taken += r == 0;
+		if (first.code == 0)
+			first = why;
 	}
 	if (taken < q->count)
-		return error_set(err, EBUSY,
-				 "%s: only %u of its %zu VFs are free, %u are asked for",
-				 q->address, taken, n, q->count);
+		return error_set(
+			err, EBUSY, "%s: only %u of its %zu VFs are free, %u are asked for%s%s",
+			q->address, taken, n, q->count, first.code != 0 ? ": " : "", first.msg);
 	return 0;
 }
 

@@ -14,8 +14,9 @@ struct run;
 /**
  * devices_choose() - Choose what the configuration asks for; part of stage_validate()
  *
- * Waits for devices that others use until r->wait_ns. Return: 0, also when none are asked for;
- * -EPERM without root; as device_choice_make(); what a watch returned.
+ * Waits for devices that others use until r->wait_ns, and undoes runs that die meanwhile. Return:
+ * 0, also when none are asked for; -EPERM without root; as device_choice_make(); what a watch
+ * returned.
  */
 int devices_choose(struct run *r, struct error *err);
 

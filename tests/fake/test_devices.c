@@ -30,6 +30,7 @@ static void setup(void)
 {
 	taking_start(&t);
 	fake_proc_text(k, "self/mountinfo", "\n");
+	t.host.images_dir = strdup("/nonexistent");
 	o = (struct run_options){ .quiet = true };
 	r = (struct run){ .o = NULL };
 	err = (struct error)ERROR_INIT;
@@ -122,4 +123,57 @@ Test(devices, what_is_named_is_tried_again_only_with_time_to_wait)
 	cr_expect_not(devices_try_again(&r, -EBUSY));
 	r.wait_ns = deadline_in_s(60);
 	cr_expect(devices_try_again(&r, -EBUSY));
+}
+
+/* ---- what VMs of ours have ---- */
+
+#define TWO_VFS "\"devices\": [{\"address\": \"" PF "\", \"mode\": \"sriov\", \"num_vfs\": 2}]"
+
+Test(devices, too_few_vfs_of_our_making_are_waited_for)
+{
+	struct taking_vm a;
+
+	taking_vm(&a, &t, "a");
+	(void)taking_want(&a, DEVICE_VFS, PF, 1, "");
+	cr_assert_eq(taking_make(&a), 0, "%s", a.err.msg);
+	asks(TWO_VFS, 0);
+	cr_expect_eq(devices_choose(&r, &err), -EBUSY);
+	cr_expect_not_null(strstr(err.msg, "VM a"), "%s", err.msg);
+	cr_expect_null(strstr(err.hint, "echo 0"), "%s", err.hint);
+	taking_undo_cleanly(&a);
+	taking_end(&a);
+	cr_expect_eq(devices_choose(&r, &err), 0, "%s", err.msg);
+}
+
+Test(devices, what_the_pf_can_never_have_is_refused_whoever_made_its_vfs)
+{
+	struct taking_vm a;
+
+	taking_vm(&a, &t, "a");
+	(void)taking_want(&a, DEVICE_VFS, PF, 1, "");
+	cr_assert_eq(taking_make(&a), 0, "%s", a.err.msg);
+	asks("\"devices\": [{\"address\": \"" PF "\", \"mode\": \"sriov\", \"num_vfs\": 9}]", 0);
+	cr_expect_eq(devices_choose(&r, &err), -ENOTSUP, "%s", err.msg);
+	taking_undo_cleanly(&a);
+	taking_end(&a);
+}
+
+/* Its process is gone: nobody but who waits will undo it. */
+Test(devices, a_vm_that_dies_is_undone_by_who_waits_for_its_device)
+{
+	uint64_t start = clock_now_ns();
+	struct taking_vm a;
+
+	taking_vm(&a, &t, "a");
+	(void)taking_want(&a, DEVICE_WHOLE, TAKING_NIC, 1, "");
+	cr_assert_eq(taking_make(&a), 0, "%s", a.err.msg);
+	leases_done(&a.a.leases);
+	journal_close(&a.journal);
+	vmdir_done(&a.vd);
+	asks("\"devices\": [{\"address\": \"" TAKING_NIC "\"}]", 30);
+	cr_expect_eq(devices_choose(&r, &err), 0, "%s", err.msg);
+	cr_expect_lt(clock_seconds_since(start), 20.0);
+	cr_expect_str_eq(fake_driver_of(k, TAKING_NIC), "e1000e");
+	device_choice_done(&a.choice);
+	assignment_done(&a.a);
 }

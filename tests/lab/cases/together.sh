@@ -70,6 +70,7 @@ full_test_two_that_start_together() {
 	remember
 	for name in first second; do
 		start_vm "$(with "$keys")" --name $name --wait 200 -- true
+		wait_until 10 test -s err
 		mv -f out out.$name
 		mv -f err err.$name
 		printf -v $name %s "$front"
