@@ -58,6 +58,15 @@ static int add_vfs_to_scope(struct making *m, const char *pf, struct error *err)
 	return r;
 }
 
+/* A VF may be named like any other function. */
+static void share_pf_of(struct making *m, const char *name)
+{
+	char pf[PCI_ADDRESS_SIZE];
+
+	if (making_pf_of(m, name, pf) && !strv_contains(&m->a->shared, pf))
+		strv_add(&m->a->shared, pf);
+}
+
 /* VFs of another VM's making may go before this one ends, and so are no part of its "before". */
 static int note_joined(struct making *m, struct error *err)
 {
@@ -114,6 +123,7 @@ static int add_request(struct making *m, const struct device_request *q, struct 
 	if (r == 0 && (q->way == DEVICE_VFS || q->way == DEVICE_VENDOR_VGPU))
 		r = add_vfs_to_scope(m, q->address, err);
 	for (size_t i = 0; q->way == DEVICE_WHOLE && i < q->members.n && r == 0; i++) {
+		share_pf_of(m, q->members.v[i]);
 		r = add_scope(m, q->members.v[i], err);
 		if (r == 0)
 			r = add_group(m, q->members.v[i], names, err);
@@ -195,5 +205,6 @@ void assignment_done(struct assignment *a)
 	strv_done(&a->uuids);
 	strv_done(&a->shared);
 	strv_done(&a->joined);
+	strv_done(&a->holds);
 	*a = (struct assignment)ASSIGNMENT_INIT;
 }

@@ -51,6 +51,7 @@ struct assigned {
  * @shared:  PFs whose VFs other VMs may use too
  * @joined:  those of them that had VFs of another VM's making: judged by the ledger, not by the
  *           snapshot
+ * @holds:   those whose VFs it holds in the host ledger
  * @given_back: all of it has been undone, so nothing is left of the leases
  */
 struct assignment {
@@ -65,6 +66,7 @@ struct assignment {
 	struct strv uuids;
 	struct strv shared;
 	struct strv joined;
+	struct strv holds;
 	bool given_back;
 };
 

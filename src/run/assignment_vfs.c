@@ -84,20 +84,27 @@ static int make_vfs(struct making *m, const struct device_request *q, const char
 							     device_record_sriov(&change), err);
 	if (r < 0)
 		return r;
+	strv_add(&m->a->holds, q->address);
 	r = sriov_create(&m->sys, &change, deadline_in_s(ASSIGNMENT_VFS_SECONDS), &why);
 	return r < 0 ? device_error(err, r, &why) : 0;
 }
 
 /* VFs that another VM of ours made: we hold them too. Those somebody else made are just used. */
-static int join_vfs(struct making *m, const char *key, const char *pf, struct error *err)
+int assignment_join_vfs(struct making *m, const char *pf, struct error *err)
 {
 	AUTO_JSON struct json_object *original = NULL;
+	char key[64];
 	size_t others = 0;
-	int r = ledger_original(m->task->host, key, m->task->vm, &original, &others, err);
+	int r;
 
+	if (strv_contains(&m->a->holds, pf))
+		return 0;
+	(void)snprintf(key, sizeof(key), LEDGER_VFS "%.40s", pf);
+	r = ledger_original(m->task->host, key, m->task->vm, &original, &others, err);
 	if (r < 0 || others == 0)
 		return r;
 	strv_add(&m->a->joined, pf);
+	strv_add(&m->a->holds, pf);
 	r = making_intend(m, OP_VFS, json_object_get(original), err);
 	return r < 0 ? r : ledger_share(m->task->host, key, m->task->vm, NULL, err);
 }
@@ -147,7 +154,7 @@ int assignment_take_vfs(struct making *m, const struct device_request *q, struct
 	r = pci_numvfs_read(&m->sys, &pf, &numvfs, &why);
 	if (r < 0)
 		return device_error(err, r, &why);
-	r = numvfs == 0 ? make_vfs(m, q, key, &pf, err) : join_vfs(m, key, q->address, err);
+	r = numvfs == 0 ? make_vfs(m, q, key, &pf, err) : assignment_join_vfs(m, q->address, err);
 	if (r < 0)
 		return r;
 	if (numvfs > 0 && q->members.n > 0)

@@ -46,6 +46,12 @@ static void end(struct taking_vm *v)
 	taking_end(v);
 }
 
+static void check_pf_is_as_before(void)
+{
+	cr_expect_str_eq(fake_get(k, NUMVFS), "0");
+	cr_expect_str_eq(fake_get(k, AUTOPROBE), "1");
+}
+
 /* The one that begins first ends first, then last: each must find its host as it was. */
 static void overlap(void (*want)(struct taking_vm *v, unsigned int i))
 {
@@ -146,6 +152,57 @@ Test(two_vms, make_vendor_vgpus_of_one_gpu)
 	overlap(want_vendor_vgpu);
 }
 
+/* ---- a VF of the other one's making, by name ---- */
+
+/* @also: @b asks for another VF of the PF as well. */
+static void start_with_a_named_vf(struct taking_vm *a, struct taking_vm *b, bool also)
+{
+	taking_vm(a, &t, "a");
+	want_vf(a, 0);
+	a->choice.v[0].create = 4;
+	cr_assert_eq(taking_make(a), 0, "%s", a->err.msg);
+	taking_vm(b, &t, "b");
+	(void)taking_want(b, DEVICE_WHOLE, VF1, 1, "");
+	if (also) {
+		(void)taking_want(b, DEVICE_WHOLE, "0000:04:00.4", 1, "");
+		want_vf(b, 0);
+	}
+	cr_assert_eq(taking_make(b), 0, "%s", b->err.msg);
+}
+
+Test(two_vms, a_named_vf_stays_until_its_vm_ends)
+{
+	struct taking_vm a, b;
+
+	start_with_a_named_vf(&a, &b, false);
+	end(&a);
+	cr_expect_str_eq(fake_driver_of(k, VF1), "vfio-pci");
+	end(&b);
+	check_pf_is_as_before();
+}
+
+Test(two_vms, a_named_vf_is_given_back_to_who_made_it)
+{
+	struct taking_vm a, b;
+
+	start_with_a_named_vf(&a, &b, false);
+	end(&b);
+	cr_expect_str_eq(fake_driver_of(k, VF1), "");
+	end(&a);
+	check_pf_is_as_before();
+}
+
+/* The PF is held once, and let go after all of them. */
+Test(two_vms, named_vfs_and_any_of_the_same_pf)
+{
+	struct taking_vm a, b;
+
+	start_with_a_named_vf(&a, &b, true);
+	end(&a);
+	end(&b);
+	check_pf_is_as_before();
+}
+
 /* ---- one that fails ---- */
 
 /* The first one's VFs do not come into being; the second makes more before that is undone. */
@@ -161,12 +218,6 @@ static void start_after_a_failure(struct taking_vm *a, struct taking_vm *b)
 	taking_vm(b, &t, "b");
 	(void)taking_want(b, DEVICE_VFS, PF, 2, "");
 	cr_assert_eq(taking_make(b), 0, "%s", b->err.msg);
-}
-
-static void check_pf_is_as_before(void)
-{
-	cr_expect_str_eq(fake_get(k, NUMVFS), "0");
-	cr_expect_str_eq(fake_get(k, AUTOPROBE), "1");
 }
 
 Test(two_vms, vfs_made_after_a_failure_go_with_the_one_that_made_them)
