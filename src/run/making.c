@@ -130,7 +130,7 @@ int making_add_function(struct making *m, const struct pci_address *address, uns
 static int check_nobodys(const struct making *m, const struct device *d, struct error *err)
 {
 	if (d->quarantined)
-		return error_set(err, EBUSY, "%s is quarantined: %s", d->address,
+		return error_set(err, EBUSY, "%s is quarantined: %s", d->quarantine_of,
 				 d->quarantine.why);
 	if (d->leased && !leases_contain(&m->a->leases, d->address))
 		return error_set(err, EBUSY, "%s is leased by VM %s", d->address, d->holder.vm);

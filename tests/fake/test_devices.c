@@ -11,11 +11,13 @@
 #include "config/config.h"
 #include "helper_kernel.h"
 #include "helper_taking.h"
+#include "host/quarantine.h"
 #include "run/devices.h"
 #include "run/pipeline.h"
 #include "run/undo.h"
 
-#define PF TAKING_PF
+#define PF  TAKING_PF
+#define VF0 "0000:04:00.0"
 
 static const char any_gpu[] =
 	"\"gpu_passthrough\": {\"mode\": \"vfio\", \"gpu_vendor\": \"AMD\", \"gpu_count\": 1}";
@@ -70,6 +72,13 @@ static int take(struct taking_vm *v, const char *name)
 	v->choice = r.devices;
 	r.devices = (struct device_choice)DEVICE_CHOICE_INIT;
 	return taking_make(v);
+}
+
+/* As an administrator makes them. */
+static void make_vfs(const char *n)
+{
+	cr_assert_eq(fake_write_now(k, "bus/pci/devices/" PF "/sriov_drivers_autoprobe", "0"), 0);
+	cr_assert_eq(fake_write_now(k, "bus/pci/devices/" PF "/sriov_numvfs", n), 0);
 }
 
 /* ---- runs that start together ---- */
@@ -156,6 +165,17 @@ Test(devices, what_the_pf_can_never_have_is_refused_whoever_made_its_vfs)
 	cr_expect_eq(devices_choose(&r, &err), -ENOTSUP, "%s", err.msg);
 	taking_undo_cleanly(&a);
 	taking_end(&a);
+}
+
+/* A write to the PF hangs, say: so would one to its VF, or the last holder's numvfs. */
+Test(devices, vfs_of_a_quarantined_pf_are_not_handed_out)
+{
+	make_vfs("2");
+	cr_assert_eq(quarantine_put(&t.host, PF, "x", "a write to it hangs", NULL), 0);
+	asks(TWO_VFS, 0);
+	cr_expect_eq(devices_choose(&r, &err), -EBUSY, "%s", err.msg);
+	cr_expect_not_null(strstr(err.msg, "its PF " PF " is quarantined"), "%s", err.msg);
+	cr_expect_not_null(strstr(err.hint, "--clear " PF), "%s", err.hint);
 }
 
 /* Its process is gone: nobody but who waits will undo it. */
