@@ -17,12 +17,12 @@
 #include "run/device_record.h"
 #include "run/undo.h"
 
-/* It answers, and has no driver but vfio-pci, which nobody uses. */
+/* It answers, and has no driver that does anything: vfio-pci may be in use all the same. */
 static int check_free(const struct making *m, const struct device *d, struct error *err)
 {
 	if (d->f.is_gone)
 		return error_set(err, EBUSY, "%s does not answer", d->address);
-	if (d->f.driver[0] != '\0' && !group_driver_is_vfio(d->f.driver))
+	if (d->f.driver[0] != '\0' && !group_driver_is_placeholder(d->f.driver))
 		return error_set(err, EBUSY, "%s is on the driver %s", d->address, d->f.driver);
 	if (group_probe(&m->sys, d->f.iommu_group, NULL, NULL) == -EBUSY)
 		return error_set(err, EBUSY, "%s: a guest has it", d->address);

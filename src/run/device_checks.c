@@ -367,8 +367,7 @@ static void judge_vfs(const struct check_ctx *ctx, const struct device *d, struc
 		judge_amd_vfs(ctx, d, v);
 	else if (f->vendor == PCI_VENDOR_NVIDIA)
 		judge_nvidia_vfs(ctx, d, v);
-	else if (f->driver[0] == '\0' || group_driver_is_vfio(f->driver) ||
-		 strcmp(f->driver, "pci-stub") == 0)
+	else if (f->driver[0] == '\0' || group_driver_is_placeholder(f->driver))
 		judge_no_maker(ctx, d, v);
 	else
 		(void)snprintf(v->text, sizeof(v->text), "%d VFs can be made by %s",

@@ -85,8 +85,7 @@ static int vf_verdict(const struct vf_search *s, const struct device *vf, struct
 		r = device_check_iommu(vf, err);
 	if (r < 0)
 		return r;
-	if (vf->f.driver[0] != '\0' && !group_driver_is_vfio(vf->f.driver) &&
-	    strcmp(vf->f.driver, "pci-stub") != 0) {
+	if (vf->f.driver[0] != '\0' && !group_driver_is_placeholder(vf->f.driver)) {
 		r = error_set(err, ENOTSUP, "%s is bound to the host's driver %s", vf->address,
 			      vf->f.driver);
 		return error_hint(err, r, "echo %s > /sys/bus/pci/drivers/%s/unbind", vf->address,
@@ -228,8 +227,7 @@ static int check_creation(const struct chooser *c, const struct device *pf, unsi
 				  "if its data sheet has it, the firmware's SR-IOV setting may be "
 				  "off; \"mode\": \"vfio\" takes all of it");
 	}
-	if (pf->f.driver[0] == '\0' || group_driver_is_vfio(pf->f.driver) ||
-	    strcmp(pf->f.driver, "pci-stub") == 0)
+	if (pf->f.driver[0] == '\0' || group_driver_is_placeholder(pf->f.driver))
 		return refuse_driver(pf, err);
 	if (create > (unsigned int)pf->f.sriov_totalvfs)
 		return error_set(err, ENOTSUP, "%s can have %d VFs, not %u", pf->address,

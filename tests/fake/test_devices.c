@@ -197,3 +197,48 @@ Test(devices, a_vm_that_dies_is_undone_by_who_waits_for_its_device)
 	device_choice_done(&a.choice);
 	assignment_done(&a.a);
 }
+
+/* ---- what was chosen can be taken ---- */
+
+Test(devices, a_vf_on_pci_stub_is_chosen_taken_and_put_back_there)
+{
+	struct taking_vm v;
+
+	fake_driver(k, "pci-stub");
+	make_vfs("1");
+	cr_assert_eq(fake_write_now(k, "bus/pci/devices/" VF0 "/driver_override", "pci-stub"), 0);
+	cr_assert_eq(fake_write_now(k, "bus/pci/drivers/pci-stub/bind", VF0), 0);
+	asks("\"devices\": [{\"address\": \"" PF "\", \"mode\": \"sriov\"}]", 0);
+	cr_assert_eq(devices_choose(&r, &err), 0, "%s", err.msg);
+	cr_assert_eq(take(&v, "one"), 0, "%s", v.err.msg);
+	taking_undo_cleanly(&v);
+	taking_end(&v);
+	cr_expect_str_eq(fake_driver_of(k, VF0), "pci-stub");
+}
+
+/* Whichever of the two the configuration has first. */
+static void expect_both(const char *keys)
+{
+	struct taking_vm v;
+
+	make_vfs("2");
+	asks(keys, 0);
+	cr_assert_eq(devices_choose(&r, &err), 0, "%s", err.msg);
+	cr_assert_eq(take(&v, "one"), 0, "%s", v.err.msg);
+	cr_expect_eq(v.a.n, 2);
+	taking_undo_cleanly(&v);
+	taking_end(&v);
+}
+
+#define ANY_VF   "{\"address\": \"" PF "\", \"mode\": \"sriov\"}"
+#define NAMED_VF "{\"address\": \"" VF0 "\"}"
+
+Test(devices, a_pf_and_then_one_of_its_vfs)
+{
+	expect_both("\"devices\": [" ANY_VF ", " NAMED_VF "]");
+}
+
+Test(devices, a_vf_and_then_its_pf)
+{
+	expect_both("\"devices\": [" NAMED_VF ", " ANY_VF "]");
+}
