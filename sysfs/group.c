@@ -23,6 +23,11 @@ bool group_driver_is_vfio(const char *driver)
 	return strstr(driver, "vfio") != NULL;
 }
 
+bool group_driver_is_placeholder(const char *driver)
+{
+	return group_driver_is_vfio(driver) || strcmp(driver, "pci-stub") == 0;
+}
+
 /* "START END TYPE" per line. */
 static bool has_direct_region(const char *regions)
 {
@@ -114,7 +119,7 @@ static bool is_in_the_way(const struct group_member *member, const struct pci_ad
 			  size_t n_passed)
 {
 	if (member->is_bridge || member->driver[0] == '\0' ||
-	    group_driver_is_vfio(member->driver) || strcmp(member->driver, "pci-stub") == 0)
+	    group_driver_is_placeholder(member->driver))
 		return false;
 	for (size_t i = 0; member->is_pci && i < n_passed; i++) {
 		if (pci_address_compare(&member->address, &passed[i]) == 0)

@@ -69,6 +69,9 @@ void group_done(struct iommu_group *group);
 /** group_driver_is_vfio() - Whether a driver is vfio-pci or one of its variants. */
 bool group_driver_is_vfio(const char *driver);
 
+/** group_driver_is_placeholder() - Whether a driver only keeps others away: vfio, or pci-stub. */
+bool group_driver_is_placeholder(const char *driver);
+
 /**
  * group_in_the_way() - Endpoints that keep a group from a guest
  * @group:

@@ -183,24 +183,30 @@ static int physical_function(const struct sysfs *sys, const struct pci_address *
 	       pci_address_parse(name, ret, NULL) == 0;
 }
 
-static int take_bus(struct taking *t)
+/* What a bus has, as one line. */
+static int take_bus(struct taking *t, const char *object, const char *field)
 {
 	AUTO_SYSFS_NAMES struct sysfs_names names = { 0 };
 	struct snapshot_text text = { 0 };
-	int r = sysfs_list(t->sys->sys_fd, "bus/pci/devices", &names);
+	char path[SYSFS_PATH_SIZE];
+	int r = sysfs_path(path, "bus/%s/devices", object);
 
+	if (r == 0)
+		r = sysfs_list(t->sys->sys_fd, path, &names);
 	if (r < 0 && r != -ENOENT)
-		return sysfs_error_os(t->err, -r, "list the PCI functions");
+		return sysfs_error_os(t->err, -r, "list %s", path);
 	for (size_t i = 0; i < names.n; i++)
 		snapshot_text_add(&text, "%s%s", i > 0 ? " " : "", names.v[i]);
-	snapshot_lines_take(&t->lines, "pci", "functions", &text);
+	snapshot_lines_take(&t->lines, object, field, &text);
 	return 0;
 }
 
 static int take_all(struct taking *t, const struct snapshot_scope *scope)
 {
-	int r = take_bus(t);
+	int r = take_bus(t, "pci", "functions");
 
+	if (r == 0)
+		r = take_bus(t, "mdev", "devices");
 	for (size_t i = 0; r == 0 && i < scope->n_functions; i++) {
 		struct pci_address pf;
 

@@ -10,8 +10,11 @@
  *                   sriov_drivers_autoprobe, virtfns ("0=0000:41:00.2 1=..."),
  *                   nvidia/current_vgpu_type; of a parent of mediated devices those of one, too
  *   mdev NAME       devices ("UUID=TYPE ..."), available/TYPE
+ *   mdev            devices: the UUIDs of all parents
  *   group N         type, node ("" absent; MODE UID GID)
  *   pci             functions: all addresses of the bus
+ *
+ * "mdev" and "pci" are about all of the host, whatever the scope.
  *
  * Counters and states that change by themselves (runtime_status, link speed, interrupts) are not in
  * it.

@@ -42,7 +42,7 @@ static const struct cli_usage usage = {
 	.synopsis = "[--all] [--json] [--clear ADDRESS]",
 	.about = "The GPUs of this host, and other parents of mediated devices: driver, IOMMU "
 		 "group, VFs, types of\nvGPU, who uses or has them.\n"
-		 "Only reads; as root it sees all users of a device.",
+		 "Only reads; root alone sees all users of a device, and which VM has it.",
 	.options = option_table,
 	.n_options = ARRAY_SIZE(option_table),
 };
@@ -73,6 +73,9 @@ static int clear_one(const struct host *host, const char *name, struct error *er
 	struct quarantine entry;
 	int r;
 
+	if (!host->is_root) /* root's entries cannot even be read */
+		return error_hint(err, error_set(err, EPERM, "lifting a quarantine needs root"),
+				  "sudo bmvm gpus --clear %s", name);
 	if (quarantine_get(host, name, &entry) == 0) {
 		log_info("%s is not quarantined", name);
 		return 0;
@@ -80,6 +83,8 @@ static int clear_one(const struct host *host, const char *name, struct error *er
 	r = quarantine_retest(host, name, err);
 	if (r == 0)
 		log_info("%s answers: its quarantine is lifted", name);
+	else if (r > 0)
+		log_info("%s is not there any more: its quarantine is lifted", name);
 	return r;
 }
 

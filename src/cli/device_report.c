@@ -24,7 +24,7 @@ const char *device_state(const struct device *d)
 		return "console";
 	if (!d->is_parent && (d->f.iommu_group < 0 || d->group.is_noiommu))
 		return "no IOMMU";
-	return "free";
+	return d->hidden ? "not known" : "free";
 }
 
 static bool is_other_endpoint(const struct device *d, const struct group_member *m)
@@ -88,7 +88,9 @@ static void print_trouble(FILE *out, const struct device *d)
 		fprintf(out,
 			"    quarantined: %s (VM %s); when it is in order again: bmvm gpus "
 			"--clear %s\n",
-			d->quarantine.why, d->quarantine.vm, d->address);
+			d->quarantine.why, d->quarantine.vm, d->quarantine_of);
+	if (d->hidden)
+		fprintf(out, "    leased or quarantined: only root can tell\n");
 	if (d->leased)
 		fprintf(out, "    leased by VM %s%s\n", d->holder.vm,
 			d->holder.is_dead ? ", whose run died: bmvm recover gives it back" : "");

@@ -11,7 +11,8 @@
 /**
  * device_state() - In one word or two whether it can be passed, for people
  *
- * "free", "in use", "leased", "quarantined", "console", "no IOMMU", "gone". Return: static text.
+ * "free", "in use", "leased", "quarantined", "console", "no IOMMU", "gone", "stuck"; "not known":
+ * if a VM of root's has it not. Return: static text.
  */
 const char *device_state(const struct device *d);
 

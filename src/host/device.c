@@ -163,6 +163,17 @@ static bool look(const struct host *host, const void *what, size_t i)
 	return r != -ETIMEDOUT;
 }
 
+/* What the kernel does with a PF it may do with its VFs. */
+static void find_quarantine(const struct host *host, struct device *d)
+{
+	(void)snprintf(d->quarantine_of, sizeof(d->quarantine_of), "%s", d->address);
+	d->quarantined = quarantine_get(host, d->quarantine_of, &d->quarantine) > 0;
+	if (d->quarantined || !d->f.is_vf)
+		return;
+	(void)pci_address_format(&d->f.physfn, d->quarantine_of);
+	d->quarantined = quarantine_get(host, d->quarantine_of, &d->quarantine) > 0;
+}
+
 /* What there is beside /sys. */
 static int read_rest(const struct host *host, struct device *ret, struct error *err)
 {
@@ -174,7 +185,8 @@ static int read_rest(const struct host *host, struct device *ret, struct error *
 	if (r < 0)
 		return r;
 	ret->leased = r > 0;
-	ret->quarantined = quarantine_get(host, ret->address, &ret->quarantine) > 0;
+	ret->hidden = !host_sees_vms(host);
+	find_quarantine(host, ret);
 	return 0;
 }
 

@@ -42,8 +42,10 @@ struct device_offer {
  * @is_stuck:    reading it does not come back: of @f there is the address, ids, class and driver
  * @vendor, @model: names, "" when not known
  * @users:       who uses it
+ * @hidden:      whether it is leased or quarantined only root can tell (host_sees_vms())
  * @leased:      by @holder
- * @quarantined: see @quarantine
+ * @quarantined: see @quarantine, which is its own entry, or of a VF that of its PF; @quarantine_of
+ *               says whose
  * @console:     the machine's console is on it, @console_by says how; never taken
  * @offers:      types of vGPU, @n_offers of them
  */
@@ -56,10 +58,12 @@ struct device {
 	char model[128];
 	struct iommu_group group;
 	struct device_users users;
+	bool hidden;
 	bool leased;
 	struct lease_holder holder;
 	bool quarantined;
 	struct quarantine quarantine;
+	char quarantine_of[SYSFS_NAME_SIZE];
 	bool console;
 	char console_by[64];
 	struct device_offer *offers;

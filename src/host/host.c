@@ -151,6 +151,12 @@ int host_open(struct host *host, const char *prefix, struct error *err)
 	return 0;
 }
 
+bool host_sees_vms(const struct host *host)
+{
+	return host->is_root || host->system_run_fd < 0 ||
+	       faccessat(host->system_run_fd, "bmvm", F_OK, 0) < 0;
+}
+
 void host_done(struct host *host)
 {
 	close_fd(&host->proc_fd);

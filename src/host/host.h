@@ -64,6 +64,14 @@ struct host {
  */
 int host_open(struct host *host, const char *prefix, struct error *err);
 
+/**
+ * host_sees_vms() - Whether all leases and quarantine entries can be read
+ *
+ * Those of root can by root alone, and only root's VMs have devices. Return: as root, or if root
+ * has no VMs on this boot, true.
+ */
+bool host_sees_vms(const struct host *host);
+
 /** host_done() - Close and free; accepts HOST_INIT. */
 void host_done(struct host *host);
 

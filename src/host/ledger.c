@@ -53,8 +53,8 @@ int ledger_hold(const struct host *host, const char *key, const char *vm, uint64
 	return json_save_at(host->run_fd, LEDGER_NAME, ledger, 0600, err);
 }
 
-int ledger_share(const struct host *host, const char *key, const char *vm,
-		 struct json_object *original, struct error *err)
+static int share(const struct host *host, const char *key, const char *vm,
+		 struct json_object *original, bool replace, struct error *err)
 {
 	AUTO_JSON struct json_object *kept = original;
 	AUTO_CLOSE int lock = host_lock(host, err);
@@ -64,12 +64,24 @@ int ledger_share(const struct host *host, const char *key, const char *vm,
 	if (lock < 0)
 		return lock;
 	ledger = load(host);
-	if (json_object_object_length(holders_of(ledger, key)) == 0) {
+	if (replace || json_object_object_length(holders_of(ledger, key)) == 0) {
 		entry = member_object(member_object(ledger, "entries"), key);
 		json_add(entry, "original", json_object_get(kept));
 	}
 	json_add_u64(holders_of(ledger, key), vm, 1);
 	return json_save_at(host->run_fd, LEDGER_NAME, ledger, 0600, err);
+}
+
+int ledger_share(const struct host *host, const char *key, const char *vm,
+		 struct json_object *original, struct error *err)
+{
+	return share(host, key, vm, original, false, err);
+}
+
+int ledger_reshare(const struct host *host, const char *key, const char *vm,
+		   struct json_object *original, struct error *err)
+{
+	return share(host, key, vm, original, true, err);
 }
 
 int ledger_original(const struct host *host, const char *key, const char *vm,
@@ -90,6 +102,22 @@ int ledger_original(const struct host *host, const char *key, const char *vm,
 		(*others)--;
 	*ret = json_object_get(original);
 	return 0;
+}
+
+int ledger_holders(const struct host *host, const char *key, struct strv *ret, struct error *err)
+{
+	AUTO_CLOSE int lock = host_lock(host, err);
+	AUTO_JSON struct json_object *ledger = NULL;
+
+	if (lock < 0)
+		return lock;
+	ledger = load(host);
+	json_object_object_foreach(holders_of(ledger, key), vm, amount)
+	{
+		(void)amount;
+		strv_add(ret, vm);
+	}
+	return strv_error(ret) < 0 ? error_set(err, ENOMEM, "out of memory") : 0;
 }
 
 /* Giving back must not fail for want of space: what is left of the ledger fits where it was. */

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/strv.h"
 #include "host/host.h"
 
 struct error;
@@ -50,6 +51,13 @@ int ledger_share(const struct host *host, const char *key, const char *vm,
 		 struct json_object *original, struct error *err);
 
 /**
+ * ledger_reshare() - The same, where what a holder was about to do has come to nothing
+ * @original: replaces the one that is there; taken in any case
+ */
+int ledger_reshare(const struct host *host, const char *key, const char *vm,
+		   struct json_object *original, struct error *err);
+
+/**
  * ledger_original() - The state a shared thing had before the first holder
  * @ret:    owned by the caller; NULL when nobody holds it
  * @others: how many VMs but @vm hold it
@@ -58,6 +66,9 @@ int ledger_share(const struct host *host, const char *key, const char *vm,
  */
 int ledger_original(const struct host *host, const char *key, const char *vm,
 		    struct json_object **ret, size_t *others, struct error *err);
+
+/** ledger_holders() - Names of the VMs that hold a thing, added to @ret. Return: 0; -errno. */
+int ledger_holders(const struct host *host, const char *key, struct strv *ret, struct error *err);
 
 /** ledger_release() - Let go, on a full file system too; not holding is success. 0 or -errno. */
 int ledger_release(const struct host *host, const char *key, const char *vm, struct error *err);

@@ -180,6 +180,16 @@ int quarantine_drop(const struct host *host, const char *address, struct error *
 		       : 0;
 }
 
+static bool is_absent(const struct host *host, const char *address)
+{
+	char path[PATH_SIZE];
+
+	(void)snprintf(path, sizeof(path), "%s/%.128s",
+		       strchr(address, ':') == NULL ? "class/mdev_bus" : "bus/pci/devices",
+		       address);
+	return faccessat(host->sys_fd, path, F_OK, 0) < 0 && errno == ENOENT;
+}
+
 int quarantine_retest(const struct host *host, const char *address, struct error *err)
 {
 	struct quarantine entry;
@@ -188,6 +198,10 @@ int quarantine_retest(const struct host *host, const char *address, struct error
 
 	if (r < 0 || quarantine_get(host, address, &entry) == 0)
 		return r;
+	if (is_absent(host, address)) {
+		r = quarantine_drop(host, address, err);
+		return r < 0 ? r : 1;
+	}
 	r = child_answers(host, address, err);
 	return r < 0 ? r : quarantine_drop(host, address, err);
 }

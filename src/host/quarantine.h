@@ -48,8 +48,11 @@ int quarantine_drop(const struct host *host, const char *address, struct error *
  *
  * It does when its configuration space can be read and is not all ones, and its driver link too
  * (both reads are made by a child, as they may hang with the device). A parent of mediated devices
- * that is no PCI function has to tell what it offers. Return: 0 lifted, or there was none; -EBUSY
- * it does not answer; errno.
+ * that is no PCI function has to tell what it offers. What is not there any more, as a VF that went
+ * with the others of its PF, needs no entry: whoever comes next at its address is another one.
+ *
+ * Return: 0 lifted, or there was none; 1 lifted, as it is not there; -EBUSY it does not answer;
+ * errno.
  */
 int quarantine_retest(const struct host *host, const char *address, struct error *err);
 

@@ -6,9 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
-#include "base/json.h"
-#include "host/ledger.h"
 #include "run/assignment_private.h"
 #include "run/device_writing.h"
 #include "run/module_share.h"
@@ -44,39 +41,58 @@ static int add_scope(struct making *m, const char *name, struct error *err)
 	return 0;
 }
 
-static int take_snapshot(const struct assignment *a, const struct sysfs *sys, struct snapshot *ret,
-			 struct error *err)
-{
-	struct snapshot_scope scope = {
-		.functions = a->scope,
-		.n_functions = a->n_scope,
-		.parents = (const char *const *)a->parents.v,
-		.n_parents = a->parents.n,
-	};
-	struct sysfs_error why = { 0 };
-	int r = snapshot_take(sys, &scope, ret, &why);
-
-	return r < 0 ? device_error(err, r, &why) : 0;
-}
-
-/* VFs that are there already; those of another VM's making may be gone at the end. */
+/* Those that are there already; which of them this run gets, only its leases will tell. */
 static int add_vfs_to_scope(struct making *m, const char *pf, struct error *err)
 {
 	AUTO_FREE struct pci_vf *vfs = NULL;
 	struct pci_address address;
-	char key[64], name[PCI_ADDRESS_SIZE];
-	AUTO_JSON struct json_object *original = NULL;
-	size_t n = 0, others = 0;
-	int r;
+	char name[PCI_ADDRESS_SIZE];
+	size_t n = 0;
+	int r = 0;
 
-	(void)snprintf(key, sizeof(key), LEDGER_VFS "%.40s", pf);
-	r = ledger_original(m->task->host, key, m->task->vm, &original, &others, err);
-	if (r < 0 || others > 0 || pci_address_parse(pf, &address, NULL) < 0 ||
+	strv_add(&m->a->shared, pf);
+	if (pci_address_parse(pf, &address, NULL) < 0 ||
 	    pci_vfs_read(&m->sys, &address, &vfs, &n) < 0)
-		return r;
+		return 0;
 	for (size_t i = 0; i < n && r == 0; i++)
 		r = add_scope(m, pci_address_format(&vfs[i].address, name), err);
 	return r;
+}
+
+/* A VF may be named like any other function. */
+static void share_pf_of(struct making *m, const char *name)
+{
+	char pf[PCI_ADDRESS_SIZE];
+
+	if (making_pf_of(m, name, pf) && !strv_contains(&m->a->shared, pf))
+		strv_add(&m->a->shared, pf);
+}
+
+/* VFs of another VM's making may go before this one ends, and so are no part of its "before". */
+static int note_joined(struct making *m, struct error *err)
+{
+	struct assignment *a = m->a;
+	int r = 0;
+
+	for (size_t i = 0; i < a->shared.n && r == 0; i++) {
+		const char *pf = a->shared.v[i];
+		size_t others = 0;
+
+		r = assignment_sharers(m->task->host, m->task->vm, pf, &others, err);
+		if (r == 0 && others > 0 && !strv_contains(&a->joined, pf))
+			strv_add(&a->joined, pf);
+	}
+	return r == 0 && strv_error(&a->joined) < 0 ? error_set(err, ENOMEM, "out of memory") : r;
+}
+
+/* Others may begin or end their sharing while it is taken. */
+static int take_before(struct making *m, struct error *err)
+{
+	int r = note_joined(m, err);
+
+	if (r == 0)
+		r = assignment_snapshot(m->a, &m->sys, &m->a->before, err);
+	return r < 0 ? r : note_joined(m, err);
 }
 
 /* A group goes to one VM, so all its endpoints are leased, also those that are not passed. */
@@ -108,6 +124,7 @@ static int add_request(struct making *m, const struct device_request *q, struct 
 	if (r == 0 && (q->way == DEVICE_VFS || q->way == DEVICE_VENDOR_VGPU))
 		r = add_vfs_to_scope(m, q->address, err);
 	for (size_t i = 0; q->way == DEVICE_WHOLE && i < q->members.n && r == 0; i++) {
+		share_pf_of(m, q->members.v[i]);
 		r = add_scope(m, q->members.v[i], err);
 		if (r == 0)
 			r = add_group(m, q->members.v[i], names, err);
@@ -157,7 +174,7 @@ static int make_all(struct making *m, struct error *err)
 
 	/* an administrator's override makes vfio-pci take its function as soon as it is loaded */
 	if (r == 0)
-		r = take_snapshot(m->a, &m->sys, &m->a->before, err);
+		r = take_before(m, err);
 	if (r == 0)
 		r = load_modules(m, err);
 	if (r == 0)
@@ -180,85 +197,6 @@ int assignment_make(struct assignment *a, const struct assignment_task *task, st
 	return make_all(&m, err);
 }
 
-/* ---- afterwards ---- */
-
-static void differs(struct json_object *list, const struct snapshot_difference *d)
-{
-	struct json_object *o = json_new_object();
-	char what[300];
-
-	(void)snprintf(what, sizeof(what), "%.120s %.120s", d->object, d->field);
-	json_add_str(o, "what", what);
-	json_add_str(o, "expected", d->before != NULL ? d->before : "(absent)");
-	json_add_str(o, "found", d->after != NULL ? d->after : "(absent)");
-	(void)json_object_array_add(list, o);
-}
-
-struct shared_filter {
-	const struct assignment *a;
-	bool shared_now;
-};
-
-/* What other VMs may have changed since: their VFs, and with them the list of all functions. */
-static bool is_ours(const char *object, void *data)
-{
-	const struct shared_filter *f = data;
-
-	if (!f->shared_now)
-		return true;
-	return strcmp(object, "pci") != 0 && !strv_contains(&f->a->shared, object);
-}
-
-static int count_sharers(const struct assignment *a, const struct host *host, const char *vm,
-			 size_t *ret, struct error *err)
-{
-	int r = 0;
-
-	*ret = 0;
-	for (size_t i = 0; i < a->shared.n && r == 0; i++) {
-		AUTO_JSON struct json_object *original = NULL;
-		char key[64];
-		size_t others = 0;
-
-		(void)snprintf(key, sizeof(key), LEDGER_VFS "%.40s", a->shared.v[i]);
-		r = ledger_original(host, key, vm, &original, &others, err);
-		*ret += others;
-	}
-	return r;
-}
-
-int assignment_compare(const struct assignment *a, const struct host *host, const char *vm,
-		       struct json_object *list, struct error *err)
-{
-	struct sysfs sys = device_sysfs(host);
-	struct shared_filter filter = { .a = a };
-	struct snapshot now = { .n = 0 };
-	AUTO_FREE struct snapshot_difference *d = NULL;
-	size_t sharers = 0;
-	ssize_t n;
-	int r;
-
-	if (a->before.n == 0)
-		return 0; /* nothing was touched */
-	r = count_sharers(a, host, vm, &sharers, err);
-	filter.shared_now = sharers > 0 || a->joined;
-	if (r == 0)
-		r = take_snapshot(a, &sys, &now, err);
-	n = r < 0 ? r : snapshot_compare(&a->before, &now, is_ours, &filter, &d);
-	for (ssize_t i = 0; i < n; i++)
-		differs(list, &d[i]);
-	snapshot_done(&now);
-	if (n < 0) {
-		struct snapshot_difference broken = { .object = "devices",
-						      .field = "comparison",
-						      .before = "possible",
-						      .after = err != NULL ? err->msg : "failed" };
-
-		differs(list, &broken);
-	}
-	return n < 0 ? (int)n : 0;
-}
-
 void assignment_done(struct assignment *a)
 {
 	if (a->given_back)
@@ -267,6 +205,9 @@ void assignment_done(struct assignment *a)
 	snapshot_done(&a->before);
 	free(a->scope);
 	strv_done(&a->parents);
+	strv_done(&a->uuids);
 	strv_done(&a->shared);
+	strv_done(&a->joined);
+	strv_done(&a->holds);
 	*a = (struct assignment)ASSIGNMENT_INIT;
 }

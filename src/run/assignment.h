@@ -45,10 +45,14 @@ struct assigned {
  * struct assignment - All of them; start from ASSIGNMENT_INIT, free with assignment_done()
  * @leases:  held until assignment_done()
  * @before:  the snapshot that everything is compared with
- * @scope:   functions it is about, owned; @parents the same for mediated devices
+ * @scope:   functions it is about, owned, and VFs that it may get; @parents the same for mediated
+ *           devices
+ * @uuids:   of the mediated devices it has made, or begun to
+ * @shared:  PFs whose VFs other VMs may use too
+ * @joined:  those of them that had VFs of another VM's making: judged by the ledger, not by the
+ *           snapshot
+ * @holds:   those whose VFs it holds in the host ledger
  * @given_back: all of it has been undone, so nothing is left of the leases
- * @joined:  VFs of another VM's making are used
- * @shared:  PFs whose VFs other VMs may use too: judged by the ledger, not by the snapshot
  */
 struct assignment {
 	struct leases leases;
@@ -59,9 +63,11 @@ struct assignment {
 	struct pci_address *scope;
 	size_t n_scope;
 	struct strv parents;
+	struct strv uuids;
 	struct strv shared;
+	struct strv joined;
+	struct strv holds;
 	bool given_back;
-	bool joined;
 };
 
 #define ASSIGNMENT_INIT                                                                            \
@@ -94,6 +100,9 @@ int assignment_make(struct assignment *a, const struct assignment_task *task, st
 /**
  * assignment_compare() - Compare the host with the snapshot, after the undo
  * @list: array that gets {"what","expected","found"} for each difference
+ *
+ * The leases must be held still: only what they, or this run's changes, are about is compared, so
+ * that runs which come and go meanwhile are no difference.
  *
  * Return: 0; -errno: it could not be compared (which is a difference too, and added).
  */

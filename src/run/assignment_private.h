@@ -54,6 +54,9 @@ int making_lock(const struct making *m, const char *name, struct error *err);
 /** making_lock_parent() - The same, for who wants a part: -EBUSY another VM has the whole. */
 int making_lock_parent(const struct making *m, const char *name, struct error *err);
 
+/** making_pf_of() - The PF of a VF. Return: whether @name is one. */
+bool making_pf_of(const struct making *m, const char *name, char ret[PCI_ADDRESS_SIZE]);
+
 /** making_add() - The guest gets @one. Return: 0; -E2BIG. */
 int making_add(struct making *m, const struct assigned *one, struct error *err);
 
@@ -98,6 +101,17 @@ int making_take_free(struct making *m, const struct device_request *q, const str
 int making_take_chosen(struct making *m, const struct device_request *q,
 		       const struct part_kind *kind, struct error *err);
 
+/* ---- assignment_compare.c ---- */
+
+/** assignment_snapshot() - The scope as it is now. Return: as snapshot_take(). */
+int assignment_snapshot(const struct assignment *a, const struct sysfs *sys, struct snapshot *ret,
+			struct error *err);
+
+/** assignment_sharers() - How many VMs but @vm hold the VFs of @pf. Return: as ledger_original().
+ */
+int assignment_sharers(const struct host *host, const char *vm, const char *pf, size_t *ret,
+		       struct error *err);
+
 /* ---- assignment_whole.c ---- */
 
 /**
@@ -115,6 +129,15 @@ int assignment_add_whole(struct making *m, const struct device_request *q, struc
 
 /** assignment_take_vfs() - VFs of a PF: those chosen, if they are free still; else new ones. */
 int assignment_take_vfs(struct making *m, const struct device_request *q, struct error *err);
+
+/**
+ * assignment_join_vfs() - Hold the VFs of a PF too, if another VM of ours made them
+ * @pf: whose lock (making_lock()) is held
+ *
+ * To be called before any of them is changed, so that they are undone after it. Again is nothing.
+ * Return: 0; -errno.
+ */
+int assignment_join_vfs(struct making *m, const char *pf, struct error *err);
 
 /* ---- assignment_vgpu.c ---- */
 

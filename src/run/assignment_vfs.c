@@ -17,12 +17,12 @@
 #include "run/device_record.h"
 #include "run/undo.h"
 
-/* It answers, and has no driver but vfio-pci, which nobody uses. */
+/* It answers, and has no driver that does anything: vfio-pci may be in use all the same. */
 static int check_free(const struct making *m, const struct device *d, struct error *err)
 {
 	if (d->f.is_gone)
 		return error_set(err, EBUSY, "%s does not answer", d->address);
-	if (d->f.driver[0] != '\0' && !group_driver_is_vfio(d->f.driver))
+	if (d->f.driver[0] != '\0' && !group_driver_is_placeholder(d->f.driver))
 		return error_set(err, EBUSY, "%s is on the driver %s", d->address, d->f.driver);
 	if (group_probe(&m->sys, d->f.iommu_group, NULL, NULL) == -EBUSY)
 		return error_set(err, EBUSY, "%s: a guest has it", d->address);
@@ -44,35 +44,67 @@ static const struct part_kind plain_vf = { .check = check_free, .take = bind_vf 
 
 /* ---- making them ---- */
 
+/*
+ * A holder of VFs that are not there has failed to make them, and not undone that yet: what it
+ * found is the original state, what we are about to make is what the last of us takes away.
+ */
+static int adopt_original(struct making *m, const char *key, struct sriov_change *change,
+			  bool *ret_others, struct error *err)
+{
+	AUTO_JSON struct json_object *original = NULL;
+	struct sriov_change old;
+	size_t others = 0;
+	int r = ledger_original(m->task->host, key, m->task->vm, &original, &others, err);
+
+	*ret_others = others > 0;
+	if (r == 0 && others > 0)
+		r = device_read_sriov(original, &old, err);
+	if (r == 0 && others > 0)
+		change->old_autoprobe = old.old_autoprobe;
+	return r;
+}
+
 static int make_vfs(struct making *m, const struct device_request *q, const char *key,
 		    const struct pci_address *pf, struct error *err)
 {
 	struct sriov_change change;
 	struct sysfs_error why = { 0 };
+	bool others = false;
 	int r = sriov_plan(&m->sys, pf, (int)q->create, &change, &why);
 
 	if (r < 0)
 		return device_error(err, r, &why);
-	r = making_intend(m, OP_VFS, device_record_sriov(&change), err);
+	r = adopt_original(m, key, &change, &others, err);
+	if (others)
+		strv_add(&m->a->joined, q->address);
 	if (r == 0)
-		r = ledger_share(m->task->host, key, m->task->vm, device_record_sriov(&change),
-				 err);
+		r = making_intend(m, OP_VFS, device_record_sriov(&change), err);
+	if (r == 0)
+		r = (others ? ledger_reshare : ledger_share)(m->task->host, key, m->task->vm,
+							     device_record_sriov(&change), err);
 	if (r < 0)
 		return r;
+	strv_add(&m->a->holds, q->address);
 	r = sriov_create(&m->sys, &change, deadline_in_s(ASSIGNMENT_VFS_SECONDS), &why);
 	return r < 0 ? device_error(err, r, &why) : 0;
 }
 
 /* VFs that another VM of ours made: we hold them too. Those somebody else made are just used. */
-static int join_vfs(struct making *m, const char *key, struct error *err)
+int assignment_join_vfs(struct making *m, const char *pf, struct error *err)
 {
 	AUTO_JSON struct json_object *original = NULL;
+	char key[64];
 	size_t others = 0;
-	int r = ledger_original(m->task->host, key, m->task->vm, &original, &others, err);
+	int r;
 
+	if (strv_contains(&m->a->holds, pf))
+		return 0;
+	(void)snprintf(key, sizeof(key), LEDGER_VFS "%.40s", pf);
+	r = ledger_original(m->task->host, key, m->task->vm, &original, &others, err);
 	if (r < 0 || others == 0)
 		return r;
-	m->a->joined = true;
+	strv_add(&m->a->joined, pf);
+	strv_add(&m->a->holds, pf);
 	r = making_intend(m, OP_VFS, json_object_get(original), err);
 	return r < 0 ? r : ledger_share(m->task->host, key, m->task->vm, NULL, err);
 }
@@ -82,6 +114,7 @@ static int take_any(struct making *m, const struct device_request *q, const stru
 		    struct error *err)
 {
 	AUTO_FREE struct pci_vf *vfs = NULL;
+	struct error first = ERROR_INIT;
 	size_t n = 0;
 	unsigned int taken = 0;
 	int r = pci_vfs_read(&m->sys, pf, &vfs, &n);
@@ -95,11 +128,13 @@ static int take_any(struct making *m, const struct device_request *q, const stru
 		if (r < 0)
 			return r;
 		taken += r == 0;
+		if (first.code == 0)
+			first = why;
 	}
 	if (taken < q->count)
-		return error_set(err, EBUSY,
-				 "%s: only %u of its %zu VFs are free, %u are asked for",
-				 q->address, taken, n, q->count);
+		return error_set(
+			err, EBUSY, "%s: only %u of its %zu VFs are free, %u are asked for%s%s",
+			q->address, taken, n, q->count, first.code != 0 ? ": " : "", first.msg);
 	return 0;
 }
 
@@ -116,11 +151,10 @@ int assignment_take_vfs(struct making *m, const struct device_request *q, struct
 	(void)snprintf(key, sizeof(key), LEDGER_VFS "%.40s", q->address);
 	if (pci_address_parse(q->address, &pf, NULL) < 0)
 		return error_set(err, EINVAL, "%s: no PCI address", q->address);
-	strv_add(&m->a->shared, q->address);
 	r = pci_numvfs_read(&m->sys, &pf, &numvfs, &why);
 	if (r < 0)
 		return device_error(err, r, &why);
-	r = numvfs == 0 ? make_vfs(m, q, key, &pf, err) : join_vfs(m, key, err);
+	r = numvfs == 0 ? make_vfs(m, q, key, &pf, err) : assignment_join_vfs(m, q->address, err);
 	if (r < 0)
 		return r;
 	if (numvfs > 0 && q->members.n > 0)

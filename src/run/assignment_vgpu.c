@@ -32,6 +32,7 @@ static int take_mdev(struct making *m, const struct device_request *q, struct er
 	r = making_intend(m, OP_MDEV, record, err);
 	if (r < 0)
 		return r;
+	strv_add(&m->a->uuids, one.uuid);
 	r = mdev_create(&m->sys, q->address, q->type, one.uuid,
 			deadline_in_s(ASSIGNMENT_MDEV_SECONDS), &why);
 	if (r == 0)

@@ -21,13 +21,29 @@ static int still_unused(const struct making *m, const char *address, struct erro
 			 users.v[0].name[0] != '\0' ? ", " : "", users.v[0].what);
 }
 
+/* A VF goes with the others of its PF, unless whoever made them knows that we have one. */
+static int join_if_vf(struct making *m, const char *name, struct error *err)
+{
+	AUTO_CLOSE int lock = -1;
+	char pf[PCI_ADDRESS_SIZE];
+
+	if (!making_pf_of(m, name, pf))
+		return 0;
+	lock = making_lock(m, pf, err);
+	return lock < 0 ? lock : assignment_join_vfs(m, pf, err);
+}
+
 /* Under the lock under which others make VFs or mediated devices of it. */
 static int bind_member(struct making *m, const char *name, struct error *err)
 {
-	AUTO_CLOSE int lock = making_lock(m, name, err);
+	AUTO_CLOSE int lock = -1;
 	struct pci_address address;
-	int r = lock < 0 ? lock : still_unused(m, name, err);
+	int r = join_if_vf(m, name, err);
 
+	if (r < 0)
+		return r;
+	lock = making_lock(m, name, err);
+	r = lock < 0 ? lock : still_unused(m, name, err);
 	if (r < 0)
 		return r;
 	if (pci_address_parse(name, &address, NULL) < 0)

@@ -367,8 +367,7 @@ static void judge_vfs(const struct check_ctx *ctx, const struct device *d, struc
 		judge_amd_vfs(ctx, d, v);
 	else if (f->vendor == PCI_VENDOR_NVIDIA)
 		judge_nvidia_vfs(ctx, d, v);
-	else if (f->driver[0] == '\0' || group_driver_is_vfio(f->driver) ||
-		 strcmp(f->driver, "pci-stub") == 0)
+	else if (f->driver[0] == '\0' || group_driver_is_placeholder(f->driver))
 		judge_no_maker(ctx, d, v);
 	else
 		(void)snprintf(v->text, sizeof(v->text), "%d VFs can be made by %s",
@@ -416,6 +415,10 @@ static void judge_lease(const struct check_ctx *ctx, const struct device *d, str
 
 static void check_leases(const struct check_ctx *ctx, struct check_result *result)
 {
+	if (!host_sees_vms(ctx->host)) {
+		check_found(result, CHECK_INFO, "only root can tell");
+		return;
+	}
 	say_of_each(ctx, judge_lease, "no GPU is leased", result);
 }
 
@@ -426,6 +429,10 @@ static void check_quarantine(const struct check_ctx *ctx, struct check_result *r
 	char text[FOUND_SIZE] = "";
 	size_t len = 0;
 
+	if (!host_sees_vms(ctx->host)) {
+		check_found(result, CHECK_INFO, "only root can tell");
+		return;
+	}
 	(void)quarantine_list(ctx->host, &list, NULL);
 	for (size_t i = 0; i < list.n && len < sizeof(text); i++) {
 		struct quarantine q;

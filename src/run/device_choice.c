@@ -165,18 +165,28 @@ static struct device_wish wish_other(const struct config_device *d)
 	};
 }
 
+/* A VF is passed as it is, but for one that can make vGPUs itself. */
+static bool is_whole(const struct chooser *c, const char *address)
+{
+	struct pci_address a;
+	char path[SYSFS_PATH_SIZE];
+
+	if (c->wish.mode == GPU_MODE_VFIO)
+		return true;
+	if (pci_address_parse(address, &a, NULL) < 0 ||
+	    !sysfs_exists(c->host->sys_fd, pci_path(path, &a, "physfn")))
+		return false;
+	return c->wish.mode == GPU_MODE_SRIOV ||
+	       !sysfs_exists(c->host->sys_fd, pci_path(path, &a, "mdev_supported_types"));
+}
+
 int device_request_mode(const struct chooser *c, const struct device *d, const char *key,
 			struct device_choice *part, struct error *err)
 {
-	enum gpu_mode mode = c->wish.mode;
-	/* a VF is passed as it is, but for one that can make vGPUs itself */
-	bool whole = mode == GPU_MODE_VFIO ||
-		     (d->f.is_vf && (mode == GPU_MODE_SRIOV || !d->f.has_mdev_types));
-
-	if (whole)
+	if (is_whole(c, d->address))
 		return device_whole_request(c, d, key, part, err);
-	return mode == GPU_MODE_VGPU ? device_vgpu_request(c, d, key, part, err)
-				     : device_vfs_request(c, d, key, part, err);
+	return c->wish.mode == GPU_MODE_VGPU ? device_vgpu_request(c, d, key, part, err)
+					     : device_vfs_request(c, d, key, part, err);
 }
 
 /* ---- named ones ---- */
@@ -289,8 +299,11 @@ static int take_named(struct chooser *c, const char *address, const char *key, s
 static int take_keyed(struct chooser *c, const char *address, const char *key, struct error *err)
 {
 	struct error why = ERROR_INIT;
-	int r = prefix_key(&why, take_named(c, address, key, &why), key);
+	int r;
 
+	if (is_whole(c, address) != c->whole)
+		return 0;
+	r = prefix_key(&why, take_named(c, address, key, &why), key);
 	r = put_off(c, r, &why);
 	if (r < 0)
 		*err = why;
@@ -321,6 +334,21 @@ static int take_gpu_ids(struct chooser *c, struct error *err)
 
 		(void)snprintf(key, sizeof(key), "gpu_passthrough.gpu_ids[%zu]", i);
 		r = take_keyed(c, c->cfg->gpu.gpu_ids.v[i], key, err);
+	}
+	return r;
+}
+
+/* Of a PF any free VFs will do, so what is named as a whole, which may be one of them, goes first.
+ */
+static int take_all_named(struct chooser *c, bool gpus, struct error *err)
+{
+	int r = 0;
+
+	for (int pass = 0; pass < 2 && r == 0; pass++) {
+		c->whole = pass == 0;
+		r = take_devices(c, err);
+		if (r == 0 && gpus)
+			r = take_gpu_ids(c, err);
 	}
 	return r;
 }
@@ -379,9 +407,7 @@ int device_choice_make(const struct host *host, const struct config *cfg, struct
 
 	if (err == NULL)
 		err = &unread;
-	r = take_devices(&c, err);
-	if (r == 0 && gpus)
-		r = take_gpu_ids(&c, err);
+	r = take_all_named(&c, gpus, err);
 	if (r == 0)
 		r = check_named(&c, err);
 	if (r == 0 && gpus && cfg->gpu.gpu_ids.n == 0)

@@ -27,6 +27,7 @@ struct device_wish {
 /**
  * struct chooser - A choice under way
  * @wish:   of the entry at hand
+ * @whole:  the entries at hand are those that ask for functions as a whole; else the others
  * @choice: what is decided so far
  * @busy:   the first refusal that waiting may cure; code 0 for none
  */
@@ -35,6 +36,7 @@ struct chooser {
 	const struct config *cfg;
 	struct device_choice *choice;
 	struct device_wish wish;
+	bool whole;
 	struct error busy;
 };
 

@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "config/config.h"
+#include "host/ledger.h"
 #include "run/device_choice_private.h"
 
 #define CLASS_NETWORK 0x02 /* the base class */
@@ -84,8 +85,7 @@ static int vf_verdict(const struct vf_search *s, const struct device *vf, struct
 		r = device_check_iommu(vf, err);
 	if (r < 0)
 		return r;
-	if (vf->f.driver[0] != '\0' && !group_driver_is_vfio(vf->f.driver) &&
-	    strcmp(vf->f.driver, "pci-stub") != 0) {
+	if (vf->f.driver[0] != '\0' && !group_driver_is_placeholder(vf->f.driver)) {
 		r = error_set(err, ENOTSUP, "%s is bound to the host's driver %s", vf->address,
 			      vf->f.driver);
 		return error_hint(err, r, "echo %s > /sys/bus/pci/drivers/%s/unbind", vf->address,
@@ -97,14 +97,41 @@ static int vf_verdict(const struct vf_search *s, const struct device *vf, struct
 	return device_check_idle(vf, err);
 }
 
-static int too_few_made(const struct device *pf, unsigned int wanted, struct error *err)
+/* VFs that a VM of ours made go with the last VM that holds them; then others can be made. */
+static int too_few_of_ours(const struct device *pf, unsigned int wanted, const struct strv *holders,
+			   struct error *err)
 {
-	int r = error_set(
-		err, ENOTSUP,
-		"%s: VFs asked for: %u, VFs there: %zu; their number is not changed while "
-		"there are some",
-		pf->address, wanted, pf->f.n_vfs);
+	AUTO_FREE char *names = strv_join(holders, ", ");
+	int r;
 
+	if (names == NULL)
+		return error_set(err, ENOMEM, "out of memory");
+	r = error_set(
+		err, EBUSY,
+		"%s: VFs asked for: %u, VFs there: %zu, made for VM%s %s; when %s ended, others "
+		"can be made",
+		pf->address, wanted, pf->f.n_vfs, holders->n > 1 ? "s" : "", names,
+		holders->n > 1 ? "they have" : "it has");
+	return error_hint(err, r, "--wait S waits for that; create_vfs makes more at first");
+}
+
+static int too_few_made(const struct chooser *c, const struct device *pf, unsigned int wanted,
+			struct error *err)
+{
+	AUTO_STRV struct strv holders = STRV_INIT;
+	char key[64];
+	int r;
+
+	(void)snprintf(key, sizeof(key), LEDGER_VFS "%.40s", pf->address);
+	r = ledger_holders(c->host, key, &holders, err);
+	if (r < 0)
+		return r;
+	if (holders.n > 0 && wanted <= (unsigned int)pf->f.sriov_totalvfs)
+		return too_few_of_ours(pf, wanted, &holders, err);
+	r = error_set(err, ENOTSUP,
+		      "%s: VFs asked for: %u, VFs there: %zu; their number is not changed while "
+		      "there are some",
+		      pf->address, wanted, pf->f.n_vfs);
 	if (pf->f.vendor == PCI_VENDOR_AMD)
 		return error_hint(
 			err, r,
@@ -124,7 +151,7 @@ static int take_existing(const struct chooser *c, const struct device *pf,
 	int r;
 
 	if (pf->f.n_vfs < rq->count)
-		return too_few_made(pf, rq->count, err);
+		return too_few_made(c, pf, rq->count, err);
 	r = device_vf_search(&s, vf_verdict, err);
 	if (r == 0 && rq->members.n < rq->count)
 		r = device_vf_too_few(&s, "VFs", err);
@@ -200,8 +227,7 @@ static int check_creation(const struct chooser *c, const struct device *pf, unsi
 				  "if its data sheet has it, the firmware's SR-IOV setting may be "
 				  "off; \"mode\": \"vfio\" takes all of it");
 	}
-	if (pf->f.driver[0] == '\0' || group_driver_is_vfio(pf->f.driver) ||
-	    strcmp(pf->f.driver, "pci-stub") == 0)
+	if (pf->f.driver[0] == '\0' || group_driver_is_placeholder(pf->f.driver))
 		return refuse_driver(pf, err);
 	if (create > (unsigned int)pf->f.sriov_totalvfs)
 		return error_set(err, ENOTSUP, "%s can have %d VFs, not %u", pf->address,

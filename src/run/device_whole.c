@@ -294,10 +294,13 @@ int device_check_idle(const struct device *d, struct error *err)
 	int r;
 
 	if (d->quarantined) {
-		r = error_set(err, EBUSY, "%s is quarantined since VM %s: %s", d->address,
-			      d->quarantine.vm, d->quarantine.why);
+		bool own = strcmp(d->quarantine_of, d->address) == 0;
+
+		r = error_set(err, EBUSY, "%s%s%s is quarantined since VM %s: %s", d->address,
+			      own ? "" : ": its PF ", own ? "" : d->quarantine_of, d->quarantine.vm,
+			      d->quarantine.why);
 		return error_hint(err, r, "when it is in order again: bmvm gpus --clear %s",
-				  d->address);
+				  d->quarantine_of);
 	}
 	if (d->leased) {
 		r = error_set(err, EBUSY, "%s is leased by VM %s", d->address, d->holder.vm);

@@ -13,10 +13,13 @@
 #include "host/fit.h"
 #include "run/device_plan.h"
 #include "run/pipeline.h"
+#include "run/recover.h"
 
 #define ASSIGN_SECONDS 900
 #define GUEST_SECONDS  60
 #define LOOK_AGAIN_S   2
+#define LATE_MAX       5
+#define LATE_PAUSE_S   30
 
 /* ---- choosing ---- */
 
@@ -30,9 +33,59 @@ static int choose(struct run *r, struct error *err)
 	return ret;
 }
 
+/* Whoever was faster is seen at once. What only shows in the taking is not tried all the time. */
+static int pause_if_late(struct run *r, struct error *err)
+{
+	unsigned int s = r->n_late > 1 ? (r->n_late - 1) * LOOK_AGAIN_S : 0;
+
+	if (s > LATE_PAUSE_S)
+		s = LATE_PAUSE_S;
+	return s == 0 ? 0 : front_pause(&r->front, deadline_min(r->wait_ns, deadline_in_s(s)), err);
+}
+
+/* VMs without a process: their runs died, or they were kept. */
+static size_t count_dead(const struct host *host)
+{
+	AUTO_STRV struct strv names = STRV_INIT;
+	size_t n = 0;
+
+	if (vmdir_list(host, &names, NULL) < 0)
+		return 0;
+	for (size_t i = 0; i < names.n; i++) {
+		AUTO_VMDIR struct vmdir vd = VMDIR_INIT;
+
+		n += vmdir_open(host, names.v[i], &vd, NULL) == 0 && !vmdir_is_alive(&vd);
+	}
+	return n;
+}
+
+/* Who had the devices may have died. @known: how many had when this was tried last. */
+static bool recover_new(const struct run *r, size_t *known)
+{
+	if (r->o->dry_run || count_dead(&r->host) == *known)
+		return false;
+	recover_quietly(&r->host);
+	*known = count_dead(&r->host);
+	return true;
+}
+
+static int wait_and_choose(struct run *r, struct error *err)
+{
+	size_t known = 0;
+	int ret = -EBUSY;
+
+	while (ret == -EBUSY && deadline_poll_ms(r->wait_ns) != 0) {
+		uint64_t next_ns = deadline_min(r->wait_ns, deadline_in_s(LOOK_AGAIN_S));
+
+		ret = recover_new(r, &known) ? 0 : front_pause(&r->front, next_ns, err);
+		if (ret == 0)
+			ret = choose(r, err);
+	}
+	return ret;
+}
+
 int devices_choose(struct run *r, struct error *err)
 {
-	uint64_t end_ns = deadline_in_s(r->o->wait_s);
 	int ret;
 
 	if (!device_choice_wanted(&r->o->cfg))
@@ -40,18 +93,31 @@ int devices_choose(struct run *r, struct error *err)
 	if (!r->host.is_root)
 		return error_hint(err, error_set(err, EPERM, "passing devices to a VM needs root"),
 				  "sudo bmvm run ...");
-	ret = choose(r, err);
-	if (ret == -EBUSY && deadline_poll_ms(end_ns) != 0)
+	ret = pause_if_late(r, err);
+	if (ret == 0)
+		ret = choose(r, err);
+	if (ret == -EBUSY && deadline_poll_ms(r->wait_ns) != 0) {
 		log_info("%s; waiting for up to %u s", err->msg, r->o->wait_s);
-	while (ret == -EBUSY && deadline_poll_ms(end_ns) != 0) {
-		ret = front_pause(&r->front, deadline_min(end_ns, deadline_in_s(LOOK_AGAIN_S)),
-				  err);
-		if (ret == 0)
-			ret = choose(r, err);
+		ret = wait_and_choose(r, err);
 	}
 	for (size_t i = 0; i < r->devices.warnings.n && ret == 0; i++)
 		log_warning("%s", r->devices.warnings.v[i]);
 	return ret;
+}
+
+/* Other devices cannot stand in for one that is named. */
+static bool names_devices(const struct config *cfg)
+{
+	return cfg->n_devices > 0 || cfg->gpu.gpu_ids.n > 0;
+}
+
+bool devices_try_again(const struct run *r, int failed)
+{
+	if (failed != -EBUSY || !r->too_late || r->unclean || r->front.caught != 0 ||
+	    r->front.destroyed || r->front.lost)
+		return false;
+	return deadline_poll_ms(r->wait_ns) != 0 ||
+	       (r->n_late + 1 < LATE_MAX && !names_devices(&r->o->cfg));
 }
 
 int devices_check_room(struct run *r, struct error *err)
@@ -88,6 +154,7 @@ int stage_devices(struct run *r, struct error *err)
 	int ret = front_request(&r->front, "assign", NULL, deadline_in_s(ASSIGN_SECONDS), &reply,
 				err);
 
+	r->too_late = ret == -EBUSY;
 	if (ret == 0 && json_get_array(reply, "devices", &list, NULL) == 0)
 		r->assigned = json_object_get(list);
 	return ret;

@@ -14,10 +14,20 @@ struct run;
 /**
  * devices_choose() - Choose what the configuration asks for; part of stage_validate()
  *
- * Waits for devices that others use for as long as --wait says. Return: 0, also when none are asked
- * for; -EPERM without root; as device_choice_make(); what a watch returned.
+ * Waits for devices that others use until r->wait_ns, and undoes runs that die meanwhile. Return:
+ * 0, also when none are asked for; -EPERM without root; as device_choice_make(); what a watch
+ * returned.
  */
 int devices_choose(struct run *r, struct error *err);
+
+/**
+ * devices_try_again() - Whether a run that has ended is worth another one from the start
+ * @failed: what it ended with
+ *
+ * It is when another run was faster to take what this one had chosen, all of it was given back, and
+ * either there is time to wait, or nothing was named so that other devices may do.
+ */
+bool devices_try_again(const struct run *r, int failed);
 
 /**
  * devices_check_room() - Whether the guest's address space has room for them, before one is touched
@@ -30,7 +40,7 @@ int devices_check_room(struct run *r, struct error *err);
 /** stage_devices_wanted() - Whether this run has any. */
 bool stage_devices_wanted(const struct run *r);
 
-/** stage_devices() - The guardian takes them. Return: 0; as assignment_make(). */
+/** stage_devices() - The guardian takes them. Return: 0; as assignment_make(); see r->too_late. */
 int stage_devices(struct run *r, struct error *err);
 
 /**

@@ -77,6 +77,18 @@ int making_lock_parent(const struct making *m, const char *name, struct error *e
 	return TAKE_FD(lock);
 }
 
+bool making_pf_of(const struct making *m, const char *name, char ret[PCI_ADDRESS_SIZE])
+{
+	char path[SYSFS_PATH_SIZE];
+	struct pci_address vf, pf;
+
+	if (pci_address_parse(name, &vf, NULL) < 0 ||
+	    sysfs_read_link(m->sys.sys_fd, pci_path(path, &vf, "physfn"), ret, PCI_ADDRESS_SIZE) <
+		    0)
+		return false;
+	return pci_address_parse(ret, &pf, NULL) == 0;
+}
+
 /* ---- what the guest gets ---- */
 
 int making_add(struct making *m, const struct assigned *one, struct error *err)
@@ -118,7 +130,7 @@ int making_add_function(struct making *m, const struct pci_address *address, uns
 static int check_nobodys(const struct making *m, const struct device *d, struct error *err)
 {
 	if (d->quarantined)
-		return error_set(err, EBUSY, "%s is quarantined: %s", d->address,
+		return error_set(err, EBUSY, "%s is quarantined: %s", d->quarantine_of,
 				 d->quarantine.why);
 	if (d->leased && !leases_contain(&m->a->leases, d->address))
 		return error_set(err, EBUSY, "%s is leased by VM %s", d->address, d->holder.vm);

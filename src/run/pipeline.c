@@ -22,6 +22,7 @@
 int run_init(struct run *r, struct run_options *o, struct error *err)
 {
 	*r = (struct run){ .o = o, .host = HOST_INIT, .vd = VMDIR_INIT, .numa_node = -1 };
+	r->wait_ns = deadline_in_s(o->wait_s);
 	progress_init(&r->progress, 1, o->quiet);
 	return front_init(&r->front, &r->progress, err);
 }

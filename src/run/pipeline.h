@@ -32,6 +32,9 @@
  * @devices:   what was chosen to be passed
  * @numa_node: `numa_node` as it turned out, -1: none; @node_cpus: the CPUs of it that we may use
  * @assigned:  the guardian's answer about them, owned
+ * @wait_ns:   until when devices that others have are waited for
+ * @too_late:  somebody else took one between choosing and taking
+ * @n_late:    runs before this one to which that happened
  * @port:      of 127.0.0.1, leads to the guest's sshd
  * @result:    of the workload
  * @ran:       the workload has been started
@@ -60,6 +63,9 @@ struct run {
 	int numa_node;
 	struct cpu_mask node_cpus;
 	struct json_object *assigned;
+	uint64_t wait_ns;
+	bool too_late;
+	unsigned int n_late;
 	unsigned short port;
 	struct guest_result result;
 	size_t n_wanted;

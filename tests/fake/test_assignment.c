@@ -134,6 +134,7 @@ Test(assignment, a_third_vm_finds_no_free_vf)
 	(void)taking_want(&c, DEVICE_VFS, PF, 1, "");
 	cr_expect_eq(taking_make(&c), -EBUSY);
 	cr_expect(strstr(c.err.msg, "0 of its 2 VFs are free") != NULL, "%s", c.err.msg);
+	cr_expect(strstr(c.err.msg, "VM a") != NULL, "%s", c.err.msg);
 	taking_undo_cleanly(&c);
 	taking_end(&c);
 	taking_undo_cleanly(&a);

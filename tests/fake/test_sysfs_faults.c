@@ -409,5 +409,5 @@ Test(sysfs_faults, a_function_that_is_not_there_is_in_the_snapshot)
 
 	cr_assert_eq(snapshot_take(&k.sys, &scope, &s, &err), 0);
 	cr_assert(has_line(&s, "0000:99:00.0", "present", "no"));
-	cr_assert_eq(s.n, 2);
+	cr_assert_eq(s.n, 3);
 }

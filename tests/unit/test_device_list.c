@@ -2,6 +2,7 @@
 /* What is listed though it is no ordinary function: what is stuck, and other parents of vGPUs. */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -9,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "cli/device_report.h"
 #include "config/config.h"
@@ -238,7 +240,30 @@ Test(device_list, a_quarantined_parent_is_tested_again)
 			    "\"gpu_ids\": [\"mtty\"], \"vgpu_type\": \"mtty-1\"}}}",
 			    &choice),
 		     -EBUSY);
-	cr_expect_eq(quarantine_retest(&host, "gone", &err), -EBUSY);
+	cr_expect_eq(quarantine_retest(&host, "gone", &err), 1);
 	cr_expect_eq(quarantine_retest(&host, "mtty", &err), 0, "%s", err.msg);
 	cr_expect_eq(quarantine_get(&host, "mtty", &q), 0);
+}
+
+/* ---- who may see what ---- */
+
+Test(device_list, a_user_is_not_told_that_roots_gpus_are_free)
+{
+	AUTO_DEVICE_LIST struct device_list list = DEVICE_LIST_INIT, after = DEVICE_LIST_INIT;
+	char path[256];
+
+	(void)snprintf(path, sizeof(path), "%s/run", root);
+	tree_dir(root, "run/bmvm");
+	host.is_root = false;
+	close_fd(&host.system_run_fd);
+	host.system_run_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	cr_assert_geq(host.system_run_fd, 0);
+	cr_assert_eq(device_list_read(&host, false, &list, &err), 0, "%s", err.msg);
+	cr_expect_not_null(strstr(text_of(find(&list, "mtty")), "not known"), "%s",
+			   text_of(find(&list, "mtty")));
+	/* root has had no VM on this boot */
+	cr_assert_eq(file_remove_tree_at(host.system_run_fd, "bmvm", &err), 0, "%s", err.msg);
+	cr_assert_eq(device_list_read(&host, false, &after, &err), 0, "%s", err.msg);
+	cr_expect_null(strstr(text_of(find(&after, "mtty")), "not known"), "%s",
+		       text_of(find(&after, "mtty")));
 }

@@ -1,9 +1,15 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
-# Several VMs and the VFs of one controller, which none of them found there.
+# Several VMs and the VFs of one controller, which none of them found there but where it is said.
 
 one_of_two() {
 	echo '"devices": [{"address": "'"$(sriov_controller)"'", "mode": "sriov", "create_vfs": 2}]'
+}
+
+# numvfs_is PF N: an administrator makes N VFs that no driver of the host gets, or takes them away.
+numvfs_is() {
+	echo $(($2 == 0)) > "$pci/$1/sriov_drivers_autoprobe"
+	echo "$2" > "$pci/$1/sriov_numvfs"
 }
 
 two_vms() {
@@ -38,6 +44,43 @@ test_first_come_last_gone_and_a_third() {
 	stopped "$stopped_third"
 	same "$(cat "$pci/$(sriov_controller)/sriov_numvfs")" 2
 	stopped "$first"
+	as_before
+	no_vm_left
+}
+
+# The second one began while the first had a VF, and must not miss it for that.
+limit_full_test_vfs_that_were_there=240
+full_test_vfs_that_were_there() {
+	local pf
+	pf=$(sriov_controller)
+	numvfs_is "$pf" 2
+	two_vms
+	stopped "$first"
+	stopped "$second"
+	as_before
+	numvfs_is "$pf" 0
+	no_vm_left
+}
+
+# Both find no VF and want to make one; who comes too late waits until the other's is gone.
+limit_full_test_two_that_start_together=300
+full_test_two_that_start_together() {
+	local name keys
+	keys='"devices": [{"address": "'"$(sriov_controller)"'", "mode": "sriov"}]'
+	remember
+	for name in first second; do
+		start_vm "$(with "$keys")" --name $name --wait 200 -- true
+		wait_until 10 test -s err
+		mv -f out out.$name
+		mv -f err err.$name
+		printf -v $name %s "$front"
+	done
+	# shellcheck disable=SC2154 # set above
+	for front in "$first" "$second"; do
+		ended "$front"
+		same $code 0
+	done
+	cat err.first err.second
 	as_before
 	no_vm_left
 }
