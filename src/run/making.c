@@ -107,6 +107,9 @@ int making_add_function(struct making *m, const struct pci_address *address, uns
 	for (size_t i = 0; i < PCI_N_BARS; i++) {
 		if ((f.regions[i].flags & big) == big)
 			one.bars64[i] = f.regions[i].size;
+		/* ports of the guest have no I/O addresses to give away */
+		if ((f.regions[i].flags & PCI_BAR_MEMORY) != 0 && group_driver_is_vfio(f.driver))
+			one.bars[i] = f.regions[i].size;
 	}
 	pci_function_done(&f);
 	return making_add(m, &one, err);

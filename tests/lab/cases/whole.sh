@@ -60,6 +60,7 @@ full_test_three_devices_in_one_guest() {
 	[ $(($2 - $1 + 1)) = $((1 << 30)) ] || fail "in the guest the big BAR is $1 $2"
 	holds receipt.json '.clean and .verified and (.devices | length) == 3'
 	holds receipt.json '[.devices[].guest_address] | all(. != null)'
+	holds receipt.json '[.devices[].bars[2]] | any(. == 1073741824)'
 	echo > "$pci/$big/driver_override"
 	echo "$display" > "$pci/$display/driver/unbind"
 	no_vm_left
