@@ -54,3 +54,56 @@ int modules_hold(const struct host *host, const char *vm, struct journal *journa
 		r = load(host, vm, journal, all.v[i], err);
 	return r;
 }
+
+/* ---- afterwards ---- */
+
+static void collect_loaded(void *data, struct json_object *record)
+{
+	const char *name = json_str_or(record, "name", "");
+
+	if (!strv_contains(data, name))
+		strv_add(data, name);
+}
+
+/* Under the lock under which others load it and enter themselves. */
+static int compare_one(const struct host *host, const char *vm, const char *name,
+		       struct json_object *list, struct error *err)
+{
+	AUTO_JSON struct json_object *original = NULL;
+	struct json_object *o;
+	char text[96];
+	size_t others = 0;
+	int r = 0;
+
+	(void)snprintf(text, sizeof(text), LEDGER_MODULE "%.64s", name);
+	if (module_is_loaded(host, name))
+		r = ledger_original(host, text, vm, &original, &others, err);
+	if (r < 0 || others > 0 || !module_is_loaded(host, name))
+		return r;
+	(void)snprintf(text, sizeof(text), "kernel module %.64s", name);
+	o = json_new_object();
+	json_add_str(o, "what", text);
+	json_add_str(o, "expected", "not loaded");
+	json_add_str(o, "found", "loaded");
+	(void)json_object_array_add(list, o);
+	return 0;
+}
+
+int modules_compare(const struct host *host, const char *vm, const struct journal *journal,
+		    struct json_object *list, struct error *err)
+{
+	AUTO_STRV struct strv names = STRV_INIT;
+	AUTO_CLOSE int lock = -1;
+	int r = journal_each(journal, OP_MODULE, collect_loaded, &names, err);
+
+	if (r == 0 && strv_error(&names) < 0)
+		r = error_set(err, ENOMEM, "out of memory");
+	if (r < 0 || names.n == 0)
+		return r;
+	lock = lease_lock(host, "modules", deadline_in_s(LOCK_SECONDS), NULL, err);
+	if (lock < 0)
+		return lock;
+	for (size_t i = 0; i < names.n && r == 0; i++)
+		r = compare_one(host, vm, names.v[i], list, err);
+	return r;
+}
