@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "host/host.h"
 #include "host/modules.h"
+#include "run/device_backend.h"
 #include "run/device_order.h"
 #include "sysfs/error.h"
 
@@ -374,7 +375,8 @@ int device_plan_make(const struct host *host, const struct device_choice *choice
 		return 0;
 	r = modules_missing(host, VFIO_PCI, &ret->modules, err);
 	if (r == 0)
-		r = modules_missing(host, "vfio_iommu_type1", &ret->modules, err);
+		r = modules_missing(host, device_backend_module(choice->iommufd), &ret->modules,
+				    err);
 	if (r == 0)
 		r = bind_whole(&t, choice);
 	for (size_t i = 0; i < choice->n && r == 0; i++)
