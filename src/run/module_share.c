@@ -35,7 +35,27 @@ static void collect_name(void *data, const char *rest)
 	strv_add(data, rest);
 }
 
-/* What other VMs have loaded must not go away with them: it may be of what is needed here. */
+/* Each VM's share counts 1. */
+static int is_held(const struct host *host, const char *vm, const char *name, bool *ret,
+		   struct error *err)
+{
+	uint64_t all = 0, others = 0;
+	char key[96];
+	int r;
+
+	(void)snprintf(key, sizeof(key), LEDGER_MODULE "%.64s", name);
+	r = ledger_held(host, key, NULL, &all, err);
+	if (r == 0)
+		r = ledger_held(host, key, vm, &others, err);
+	*ret = all > others;
+	return r;
+}
+
+/*
+ * What other VMs have loaded must not go away with them: it may be of what is needed here. What
+ * this VM holds already is not recorded again: its undo would come before that of all that was
+ * bound in between.
+ */
 int modules_hold(const struct host *host, const char *vm, struct journal *journal,
 		 const char *const *names, size_t n, struct error *err)
 {
@@ -50,8 +70,13 @@ int modules_hold(const struct host *host, const char *vm, struct journal *journa
 		r = modules_missing(host, names[i], &all, err);
 	if (r == 0 && strv_error(&all) < 0)
 		r = error_set(err, ENOMEM, "out of memory");
-	for (size_t i = 0; i < all.n && r == 0; i++)
-		r = load(host, vm, journal, all.v[i], err);
+	for (size_t i = 0; i < all.n && r == 0; i++) {
+		bool held = false;
+
+		r = is_held(host, vm, all.v[i], &held, err);
+		if (r == 0 && !held)
+			r = load(host, vm, journal, all.v[i], err);
+	}
 	return r;
 }
 

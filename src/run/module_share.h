@@ -18,8 +18,9 @@ struct host;
  * @vm:    name of the VM
  * @names: as modprobe takes them
  *
- * Blocks while modules initialise. Return: 0; -ENOENT the kernel has no such module; as
- * modules_missing() and module_insert().
+ * May be called again for more; what is held already is left as it is. Blocks while modules
+ * initialise. Return: 0; -ENOENT the kernel has no such module; as modules_missing() and
+ * module_insert().
  */
 int modules_hold(const struct host *host, const char *vm, struct journal *journal,
 		 const char *const *names, size_t n, struct error *err);

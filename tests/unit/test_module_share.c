@@ -53,6 +53,23 @@ static void teardown(void)
 
 TestSuite(module_share, .init = setup, .fini = teardown);
 
+static void count(void *data, struct json_object *record)
+{
+	(void)record;
+	(*(unsigned int *)data)++;
+}
+
+/* Or its undo, last first, would unload what devices are still bound to. */
+Test(module_share, what_this_vm_holds_is_not_recorded_again)
+{
+	unsigned int n = 0;
+
+	cr_assert_eq(ledger_share(&host, LEDGER_MODULE "vfio_pci", "one", NULL, NULL), 0);
+	cr_assert_eq(modules_hold(&host, "one", &j, NULL, 0, NULL), 0);
+	cr_assert_eq(journal_each(&j, OP_MODULE, count, &n, NULL), 0);
+	cr_expect_eq(n, 1);
+}
+
 static const char *differences(void)
 {
 	static char text[512];
