@@ -22,6 +22,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "sysfs/error.h"
 
@@ -40,6 +41,8 @@
  *                Return: 0 or -errno
  * @open_group:   open a group's device node, @path below @dir_fd. Return: descriptor or -errno
  * @group_status: VFIO_GROUP_GET_STATUS on what @open_group gave. Return: 0 or -errno
+ * @claim_disk:   open a block device exclusively and close it again, @name below @dir_fd. Runs in a
+ *                helper process. Return: 0 or -errno
  * @data:         passed to the functions
  *
  * All zero: the real kernel. A test puts its fake here.
@@ -48,6 +51,7 @@ struct sysfs_kernel {
 	int (*write)(void *data, int dir_fd, const char *path, const char *value, size_t len);
 	int (*open_group)(void *data, int dir_fd, const char *path);
 	int (*group_status)(void *data, int group_fd, uint32_t *ret_flags);
+	int (*claim_disk)(void *data, int dir_fd, const char *name, dev_t rdev);
 	void *data;
 };
 

@@ -124,6 +124,7 @@ struct config {
 		char *vgpu_type;
 		bool force;
 	} gpu;
+	bool iommufd;
 	struct config_device *devices;
 	size_t n_devices;
 	struct config_mount *mounts;

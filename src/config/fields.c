@@ -272,6 +272,13 @@ static const struct field table[] = {
 	  .offset = AT(gpu.force),
 	  .fallback = "false",
 	  .help = "pass also GPUs that are known not to survive a reset" },
+	{ .path = "iommufd",
+	  .type = FIELD_BOOL,
+	  .offset = AT(iommufd),
+	  .fallback = "false",
+	  .help = "pass all devices through /dev/iommu instead of VFIO's groups; needs Linux 6.6 "
+		  "and "
+		  "QEMU 9.0, and devices cannot reach each other's memory" },
 	{ .path = "devices",
 	  .type = FIELD_ARRAY,
 	  .offset = AT(devices),

@@ -18,7 +18,8 @@
 #include "host/vendor_nodes.h"
 #include "sysfs/mdev.h"
 
-#define DEPTH_MAX 7
+/* Only against a folder without an end: a disk behind USB hubs or SAS expanders is half as deep. */
+#define DEPTH_MAX 48
 #define TEXT_CAP  ((size_t)64 * 1024)
 
 int device_nodes_add(struct device_nodes *nodes, const struct device_node *node)
@@ -102,7 +103,10 @@ static int take_node(struct device_nodes *nodes, int dir_fd)
 	return device_nodes_add(nodes, &node);
 }
 
-/* "0000:41:00.0", another PCI function: the device's own folders have no such name. */
+/*
+ * "0000:41:00.0", another PCI function: directly in a bridge's folder. Those of a PCI domain that
+ * the function itself makes (VMD) lie deeper, below "pci10000:e0", and go where it goes.
+ */
 static bool is_function(const char *name)
 {
 	const char *dot = strrchr(name, '.');
@@ -172,11 +176,13 @@ static int walk(struct device_nodes *nodes, int dir_fd, unsigned int depth)
 
 	if (dir == NULL)
 		return 0;
-	while (r == 0 && depth < DEPTH_MAX && (e = readdir(dir)) != NULL) {
-		if (e->d_name[0] == '.' || is_function(e->d_name) || e->d_type == DT_REG ||
-		    e->d_type == DT_LNK)
+	if (depth == DEPTH_MAX)
+		return -ELOOP;
+	while (r == 0 && (e = readdir(dir)) != NULL) {
+		if (e->d_name[0] == '.' || e->d_type == DT_REG || e->d_type == DT_LNK)
 			continue;
-		r = walk_into(nodes, dir_fd, e->d_name, depth);
+		if (depth > 0 || !is_function(e->d_name))
+			r = walk_into(nodes, dir_fd, e->d_name, depth);
 	}
 	return r;
 }
@@ -263,6 +269,8 @@ int device_nodes_find(const struct host *host, const char *address, struct devic
 		r = nvidia_nodes_find(host, address, ret);
 	if (r == 0)
 		r = kfd_nodes_find(host, address, ret);
+	if (r == -ELOOP)
+		return error_set(err, ELOOP, "device %s: its folders have no end", address);
 	if (r < 0 || strv_error(&ret->interfaces) < 0 || strv_error(&ret->shared) < 0)
 		return error_set(err, ENOMEM, "out of memory");
 	return 0;

@@ -63,8 +63,9 @@ struct device_nodes {
  * @address: "0000:41:00.0", or the name of another parent of mediated devices
  * @ret:     must be DEVICE_NODES_INIT
  *
- * Functions behind a bridge @address are not looked into. Return: 0, also when there are none;
- * -ENOENT no such function; -ENOMEM.
+ * However deep they lie: a disk behind SAS expanders or USB hubs, or in the PCI domain of a VMD
+ * controller. Functions behind a bridge @address are not looked into. Return: 0, also when there
+ * are none; -ENOENT no such function; -ELOOP; -ENOMEM.
  */
 int device_nodes_find(const struct host *host, const char *address, struct device_nodes *ret,
 		      struct error *err);

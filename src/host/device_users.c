@@ -16,30 +16,14 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "host/device_nodes.h"
+#include "host/device_users_private.h"
 #include "host/host.h"
 #include "host/owners.h"
-
-#define TEXT_CAP ((size_t)16 << 20)
 
 /* Of nvidia-nvswitchctl, which stands for no switch. */
 #define CONTROL_MINOR 255
 
-/**
- * struct search - One look through /proc
- * @registers: what paths of the function's registers in /sys contain, "0000:41:00.0/"
- * @proc_fd:   of the process looked at
- */
-struct search {
-	const struct host *host;
-	const struct device_nodes *nodes;
-	struct device_users *found;
-	char registers[64];
-	int proc_fd;
-	pid_t pid;
-};
-
-__attribute__((format(printf, 2, 3))) static int add(struct search *s, const char *fmt, ...)
+int device_users_add(struct device_search *s, const char *fmt, ...)
 {
 	struct device_users *u = s->found;
 	struct device_user *v = reallocarray(u->v, u->n + 1, sizeof(*v));
@@ -85,7 +69,7 @@ static bool is_named(const struct device_node *node, const char *name)
 	return strncmp(node->name, name, len) == 0 && name[len] >= '0' && name[len] <= '9';
 }
 
-static const struct device_node *node_by_path(const struct search *s, const char *path)
+const struct device_node *device_node_by_path(const struct device_search *s, const char *path)
 {
 	if (strncmp(path, "/dev/", 5) != 0)
 		return NULL;
@@ -96,7 +80,7 @@ static const struct device_node *node_by_path(const struct search *s, const char
 	return NULL;
 }
 
-static const struct device_node *node_by_rdev(const struct search *s, dev_t rdev, bool block)
+const struct device_node *device_node_by_rdev(const struct device_search *s, dev_t rdev, bool block)
 {
 	for (size_t i = 0; i < s->nodes->n; i++) {
 		const struct device_node *node = &s->nodes->v[i];
@@ -112,7 +96,7 @@ static const struct device_node *node_by_rdev(const struct search *s, dev_t rdev
 }
 
 /* Registers and configuration, opened through /sys. */
-static bool is_register(const struct search *s, const char *path)
+static bool is_register(const struct device_search *s, const char *path)
 {
 	const char *at = strncmp(path, "/sys/", 5) == 0 ? strstr(path, s->registers) : NULL;
 	const char *file = at == NULL ? "" : at + strlen(s->registers);
@@ -122,15 +106,15 @@ static bool is_register(const struct search *s, const char *path)
 }
 
 /* Of several that would do the one that is meant stands in @path, if it is a name in /dev. */
-static int add_node(struct search *s, const struct device_node *node, const char *path)
+static int add_node(struct device_search *s, const struct device_node *node, const char *path)
 {
 	if (node->any && strncmp(path, "/dev/", 5) == 0)
-		return add(s, "%s", path);
-	return add(s, "/dev/%s", node->name);
+		return device_users_add(s, "%s", path);
+	return device_users_add(s, "/dev/%s", node->name);
 }
 
 /* A node may be open under any name, in any mount namespace: its number tells. */
-static int check_descriptor(struct search *s, int fds, const char *name)
+static int check_descriptor(struct device_search *s, int fds, const char *name)
 {
 	const struct device_node *node = NULL;
 	char path[PATH_MAX];
@@ -141,17 +125,17 @@ static int check_descriptor(struct search *s, int fds, const char *name)
 		return 0;
 	path[n] = '\0';
 	if (is_register(s, path))
-		return add(s, "%s", path);
+		return device_users_add(s, "%s", path);
 	if (path[0] == '/' && statx(fds, name, AT_STATX_DONT_SYNC, STATX_TYPE, &st) == 0 &&
 	    (S_ISCHR(st.stx_mode) || S_ISBLK(st.stx_mode)))
-		node = node_by_rdev(s, makedev(st.stx_rdev_major, st.stx_rdev_minor),
-				    S_ISBLK(st.stx_mode));
+		node = device_node_by_rdev(s, makedev(st.stx_rdev_major, st.stx_rdev_minor),
+					   S_ISBLK(st.stx_mode));
 	if (node == NULL)
-		node = node_by_path(s, path);
+		node = device_node_by_path(s, path);
 	return node == NULL ? 0 : add_node(s, node, path);
 }
 
-static int check_descriptors(struct search *s)
+static int check_descriptors(struct device_search *s)
 {
 	AUTO_CLOSEDIR DIR *dir = file_opendir_at(s->proc_fd, "fd", 0);
 	const struct dirent *e;
@@ -167,28 +151,28 @@ static int check_descriptors(struct search *s)
 }
 
 /* Mapped, though perhaps closed: "7f..-7f.. rw-s 000 00:05 123   /dev/dri/renderD128". */
-static int check_maps(struct search *s)
+static int check_maps(struct device_search *s)
 {
 	AUTO_FREE char *text = NULL;
 	char *save = NULL;
 	int r = 0;
 
-	if (file_read_at(s->proc_fd, "maps", TEXT_CAP, &text, NULL, NULL) < 0)
+	if (file_read_at(s->proc_fd, "maps", DEVICE_USERS_TEXT_CAP, &text, NULL, NULL) < 0)
 		return 0;
 	for (char *line = strtok_r(text, "\n", &save); line != NULL && r == 0;
 	     line = strtok_r(NULL, "\n", &save)) {
 		char *path = strchr(line, '/');
-		const struct device_node *node = path == NULL ? NULL : node_by_path(s, path);
+		const struct device_node *node = path == NULL ? NULL : device_node_by_path(s, path);
 
 		if (node != NULL)
 			r = add_node(s, node, path);
 		else if (path != NULL && is_register(s, path))
-			r = add(s, "%s", path);
+			r = device_users_add(s, "%s", path);
 	}
 	return r;
 }
 
-static unsigned long read_number(const struct search *s, const char *path)
+static unsigned long read_number(const struct device_search *s, const char *path)
 {
 	AUTO_FREE char *text = NULL;
 
@@ -197,7 +181,7 @@ static unsigned long read_number(const struct search *s, const char *path)
 		       : strtoul(text, NULL, 10);
 }
 
-static bool is_kfd_id(const struct search *s, unsigned long id)
+static bool is_kfd_id(const struct device_search *s, unsigned long id)
 {
 	for (size_t i = 0; i < s->nodes->n_kfd; i++) {
 		if (s->nodes->kfd[i] == id)
@@ -207,7 +191,7 @@ static bool is_kfd_id(const struct search *s, unsigned long id)
 }
 
 /* Whether one of the process's queues is the GPU's. */
-static bool has_queue(const struct search *s)
+static bool has_queue(const struct device_search *s)
 {
 	char path[400];
 	AUTO_CLOSEDIR DIR *dir = NULL;
@@ -231,7 +215,7 @@ static bool has_queue(const struct search *s)
  * that opened it. A GPU's memory or a queue of it makes a user; who has its render node is seen as
  * any other that has a node.
  */
-static int check_kfd(struct search *s)
+static int check_kfd(struct device_search *s)
 {
 	char path[96];
 
@@ -239,12 +223,12 @@ static int check_kfd(struct search *s)
 		(void)snprintf(path, sizeof(path), "class/kfd/kfd/proc/%d/vram_%lu", (int)s->pid,
 			       s->nodes->kfd[i]);
 		if (read_number(s, path) > 0)
-			return add(s, "/dev/kfd");
+			return device_users_add(s, "/dev/kfd");
 	}
-	return s->nodes->n_kfd > 0 && has_queue(s) ? add(s, "/dev/kfd") : 0;
+	return s->nodes->n_kfd > 0 && has_queue(s) ? device_users_add(s, "/dev/kfd") : 0;
 }
 
-static int check_process(struct search *s, int proc_dir, const char *name)
+static int check_process(struct device_search *s, int proc_dir, const char *name)
 {
 	AUTO_CLOSE int fd = openat(proc_dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int r;
@@ -263,7 +247,7 @@ static int check_process(struct search *s, int proc_dir, const char *name)
 	return r;
 }
 
-static int check_processes(struct search *s, struct error *err)
+static int check_processes(struct device_search *s, struct error *err)
 {
 	AUTO_CLOSEDIR DIR *dir = file_opendir_at(s->host->proc_fd, ".", 0);
 	const struct dirent *e;
@@ -280,55 +264,7 @@ static int check_processes(struct search *s, struct error *err)
 
 /* ---- uses without a process ---- */
 
-/* Move behind @n fields and the space after each. NULL when there are fewer. */
-static const char *behind(const char *line, unsigned int n)
-{
-	while (n-- > 0 && line != NULL) {
-		line = strchr(line, ' ');
-		line = line == NULL ? NULL : line + 1;
-	}
-	return line;
-}
-
-/* "36 35 98:0 /mnt1 /mnt2 rw,noatime ..." */
-static int check_mounts(struct search *s)
-{
-	AUTO_FREE char *text = NULL;
-	char *save = NULL;
-	int r = 0;
-
-	if (file_read_at(s->host->proc_fd, "self/mountinfo", TEXT_CAP, &text, NULL, NULL) < 0)
-		return 0;
-	for (char *line = strtok_r(text, "\n", &save); line != NULL && r == 0;
-	     line = strtok_r(NULL, "\n", &save)) {
-		const char *number = behind(line, 2), *where = behind(line, 4);
-		dev_t rdev;
-
-		if (where != NULL && device_rdev_parse(number, &rdev) &&
-		    node_by_rdev(s, rdev, true) != NULL)
-			r = add(s, "mounted on %.*s", (int)strcspn(where, " "), where);
-	}
-	return r;
-}
-
-static int check_swap(struct search *s)
-{
-	AUTO_FREE char *text = NULL;
-	char *save = NULL;
-	int r = 0;
-
-	if (file_read_at(s->host->proc_fd, "swaps", TEXT_CAP, &text, NULL, NULL) < 0)
-		return 0;
-	for (char *line = strtok_r(text, "\n", &save); line != NULL && r == 0;
-	     line = strtok_r(NULL, "\n", &save)) {
-		line[strcspn(line, " \t")] = '\0';
-		if (node_by_path(s, line) != NULL)
-			r = add(s, "swap on %s", line);
-	}
-	return r;
-}
-
-static int check_interfaces(struct search *s)
+static int check_interfaces(struct device_search *s)
 {
 	const struct strv *names = &s->nodes->interfaces;
 	int r = 0;
@@ -340,34 +276,19 @@ static int check_interfaces(struct search *s)
 		(void)snprintf(path, sizeof(path), "class/net/%.64s/flags", names->v[i]);
 		if (file_read_at(s->host->sys_fd, path, 64, &text, NULL, NULL) == 0 &&
 		    (strtoul(text, NULL, 16) & IFF_UP) != 0)
-			r = add(s, "interface %s is up", names->v[i]);
-	}
-	return r;
-}
-
-static int check_kernel(struct search *s)
-{
-	int r = check_mounts(s);
-
-	if (r == 0)
-		r = check_swap(s);
-	if (r == 0)
-		r = check_interfaces(s);
-	for (size_t i = 0; i < s->nodes->n && r == 0; i++) {
-		if (s->nodes->v[i].held)
-			r = add(s, "/dev/%s is part of another block device", s->nodes->v[i].name);
+			r = device_users_add(s, "interface %s is up", names->v[i]);
 	}
 	return r;
 }
 
 /* VMs of other programs: they may have reserved it, and not started yet. */
-static int check_owners(struct search *s, const char *address)
+static int check_owners(struct device_search *s, const char *address)
 {
 	AUTO_OWNERS struct owners owners = OWNERS_INIT;
 	int r = owners_find(s->host, address, &owners, NULL);
 
 	for (size_t i = 0; i < owners.live.n && r == 0; i++)
-		r = add(s, "%s", owners.live.v[i]);
+		r = device_users_add(s, "%s", owners.live.v[i]);
 	return r;
 }
 
@@ -375,14 +296,16 @@ int device_users_find(const struct host *host, const char *address, struct devic
 		      struct error *err)
 {
 	AUTO_DEVICE_NODES struct device_nodes nodes = DEVICE_NODES_INIT;
-	struct search s = { .host = host, .nodes = &nodes, .found = ret, .proc_fd = -1 };
+	struct device_search s = { .host = host, .nodes = &nodes, .found = ret, .proc_fd = -1 };
 	int r = device_nodes_find(host, address, &nodes, err);
 
 	if (r < 0)
 		return r;
 	(void)snprintf(s.registers, sizeof(s.registers), "%.32s/", address);
 	r = check_processes(&s, err);
-	if (r == 0 && (check_kernel(&s) < 0 || check_owners(&s, address) < 0))
+	if (r == 0)
+		r = device_users_find_disks(&s, err);
+	if (r == 0 && (check_interfaces(&s) < 0 || check_owners(&s, address) < 0))
 		r = error_set(err, ENOMEM, "out of memory");
 	return r;
 }

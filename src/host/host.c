@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -122,6 +123,17 @@ static int read_boot_id(struct host *h, struct error *err)
 	return 0;
 }
 
+static void open_modules(struct host *h, const char *prefix)
+{
+	struct utsname name;
+	char path[sizeof(name.release) + 16];
+
+	if (uname(&name) < 0)
+		return;
+	(void)snprintf(path, sizeof(path), "/lib/modules/%s", name.release);
+	(void)open_root(prefix, path, &h->modules_fd, NULL);
+}
+
 int host_open(struct host *host, const char *prefix, struct error *err)
 {
 	struct host h = HOST_INIT;
@@ -137,6 +149,7 @@ int host_open(struct host *host, const char *prefix, struct error *err)
 	/* other programs' folders: only looked into, so it is no matter if there are none */
 	(void)open_root(prefix, "/run", &h.system_run_fd, NULL);
 	(void)open_root(prefix, "/etc", &h.etc_fd, NULL);
+	open_modules(&h, prefix);
 	if (r == 0)
 		r = read_boot_id(&h, err);
 	if (r == 0)
@@ -166,6 +179,7 @@ void host_done(struct host *host)
 	close_fd(&host->data_fd);
 	close_fd(&host->system_run_fd);
 	close_fd(&host->etc_fd);
+	close_fd(&host->modules_fd);
 	free(host->run_dir);
 	free(host->data_dir);
 	free(host->images_dir);

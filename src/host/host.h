@@ -30,6 +30,7 @@ struct error;
  * @data_fd: directory handle of @data_dir
  * @system_run_fd: handle of /run, where other programs' state is; -1: there is none
  * @etc_fd:  handle of /etc; -1: there is none
+ * @modules_fd: handle of the running kernel's folder in /lib/modules; -1: there is none
  * @boot_id: this boot's id, 36 characters
  */
 struct host {
@@ -40,6 +41,7 @@ struct host {
 	int data_fd;
 	int system_run_fd;
 	int etc_fd;
+	int modules_fd;
 	const struct sysfs_kernel *kernel;
 	char *run_dir;
 	char *data_dir;
@@ -52,7 +54,7 @@ struct host {
 #define HOST_INIT                                                                                  \
 	{                                                                                          \
 		.proc_fd = -1, .sys_fd = -1, .dev_fd = -1, .run_fd = -1, .data_fd = -1,            \
-		.system_run_fd = -1, .etc_fd = -1                                                  \
+		.system_run_fd = -1, .etc_fd = -1, .modules_fd = -1                                \
 	}
 
 /**

@@ -14,13 +14,15 @@
 
 /**
  * struct records - A journal read back
- * @v:      the records, NULL where the record has been undone
- * @seqs:   their numbers
+ * @v:            the records, NULL where the record has been undone
+ * @seqs:         their numbers
+ * @keeps_undone: but not here
  */
 struct records {
 	struct json_object **v;
 	uint64_t *seqs;
 	size_t n;
+	bool keeps_undone;
 };
 
 static void records_done(struct records *rs)
@@ -70,7 +72,8 @@ static int read_line(struct records *rs, const char *line, size_t len, uint64_t 
 	if (seq > *last_seq)
 		*last_seq = seq;
 	if (json_get_u64(o, "undone", &undone, NULL) == 0) {
-		records_drop(rs, undone);
+		if (!rs->keeps_undone)
+			records_drop(rs, undone);
 		return 0;
 	}
 	return records_add(rs, seq, o);
@@ -196,4 +199,19 @@ int journal_walk_back(struct journal *j, journal_fn *fn, void *data, struct erro
 	}
 	records_done(&rs);
 	return first;
+}
+
+int journal_each(const struct journal *j, const char *op,
+		 void (*fn)(void *data, struct json_object *record), void *data, struct error *err)
+{
+	struct records rs = { .keeps_undone = true };
+	uint64_t last_seq = 0;
+	int r = read_records(j->fd, &rs, &last_seq, err);
+
+	for (size_t i = 0; r == 0 && i < rs.n; i++) {
+		if (strcmp(json_str_or(rs.v[i], "op", ""), op) == 0)
+			fn(data, rs.v[i]);
+	}
+	records_done(&rs);
+	return r;
 }

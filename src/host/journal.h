@@ -84,6 +84,14 @@ typedef int journal_fn(void *data, struct json_object *record, bool same_boot, s
  */
 int journal_walk_back(struct journal *j, journal_fn *fn, void *data, struct error *err);
 
+/**
+ * journal_each() - Call @fn for each record of an operation, the undone ones too, the first first
+ *
+ * Return: 0; errno of reading; -ENOMEM.
+ */
+int journal_each(const struct journal *j, const char *op,
+		 void (*fn)(void *data, struct json_object *record), void *data, struct error *err);
+
 #define AUTO_JOURNAL CLEANUP(journal_close)
 
 #endif

@@ -51,6 +51,11 @@ static bool is_named(const struct host *host, const char *name)
 	return faccessat(host->sys_fd, path, F_OK, 0) == 0;
 }
 
+bool module_is_loaded(const struct host *host, const char *name)
+{
+	return is_named(host, name);
+}
+
 static bool is_there(const struct host *host, struct kmod_module *mod)
 {
 	return is_named(host, kmod_module_get_name(mod)) ||

@@ -10,6 +10,8 @@
 #ifndef BMVM_HOST_MODULES_H
 #define BMVM_HOST_MODULES_H
 
+#include <stdbool.h>
+
 #include "base/strv.h"
 
 struct error;
@@ -25,6 +27,9 @@ struct host;
  * configuration has an `install` line for it, which this program does not run; errno of libkmod.
  */
 int modules_missing(const struct host *host, const char *name, struct strv *ret, struct error *err);
+
+/** module_is_loaded() - Whether a module of that name is there, as /sys tells. */
+bool module_is_loaded(const struct host *host, const char *name);
 
 /**
  * module_insert() - Insert one module whose dependencies are there

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "run/assignment_private.h"
+#include "run/device_backend.h"
 #include "run/device_writing.h"
 #include "run/module_share.h"
 #include "run/undo.h"
@@ -16,7 +17,7 @@
 /* The container's back end by name: the kernel would load it on demand, unseen by the journal. */
 static int load_modules(struct making *m, struct error *err)
 {
-	static const char *const names[] = { "vfio-pci", "vfio_iommu_type1" };
+	const char *const names[] = { "vfio-pci", device_backend_module(m->task->choice->iommufd) };
 
 	return modules_hold(m->task->host, m->task->vm, m->task->journal, names, ARRAY_SIZE(names),
 			    err);

@@ -29,6 +29,8 @@
  * @slot:     guest slot, from 0; companions of one host slot share one
  * @function: function in it
  * @bars64:   sizes of its 64-bit prefetchable BARs
+ * @bars:     sizes of all its memory BARs, which the guest must see with an address; zeroes for
+ * what a vendor's driver makes up for the guest
  */
 struct assigned {
 	char address[PCI_ADDRESS_SIZE];
@@ -39,6 +41,7 @@ struct assigned {
 	unsigned int slot;
 	unsigned int function;
 	uint64_t bars64[PCI_N_BARS];
+	uint64_t bars[PCI_N_BARS];
 };
 
 /**

@@ -65,7 +65,11 @@ int making_add(struct making *m, const struct assigned *one, struct error *err);
 int making_add_function(struct making *m, const struct pci_address *address, unsigned int slot,
 			unsigned int function, struct error *err);
 
-/** making_bind() - Bind a function to vfio-pci. Return: 0; as driver_plan(), driver_bind(). */
+/**
+ * making_bind() - Bind a function to vfio-pci, or the variant that vfio_driver_find() chooses
+ *
+ * Return: 0; as driver_plan(), driver_bind(), modules_hold().
+ */
 int making_bind(struct making *m, const struct pci_address *address, struct error *err);
 
 /**

@@ -421,6 +421,7 @@ int device_choice_make(const struct host *host, const struct config *cfg, struct
 	if (ret->n > 1)
 		qsort(ret->v, ret->n, sizeof(*ret->v), compare_requests);
 	ret->numa_node = device_choice_node(ret);
+	ret->iommufd = cfg->iommufd;
 	device_warn(&c);
 	return strv_error(&ret->warnings) < 0 ? error_set(err, ENOMEM, "out of memory") : 0;
 }

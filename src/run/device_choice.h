@@ -62,6 +62,7 @@ struct device_choice {
 	size_t n;
 	struct strv warnings; /* for the user, one line each */
 	int numa_node;        /* the node all devices are on; -1: none, several or not known */
+	bool iommufd;         /* they are passed through /dev/iommu */
 };
 
 #define DEVICE_CHOICE_INIT                                                                         \

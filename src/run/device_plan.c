@@ -10,7 +10,9 @@
 #include "base/json.h"
 #include "host/host.h"
 #include "host/modules.h"
+#include "run/device_backend.h"
 #include "run/device_order.h"
+#include "run/vfio_driver.h"
 #include "sysfs/error.h"
 
 /* Where QEMU looks for mediated devices. */
@@ -20,7 +22,6 @@
 #define NEW_UUID    "<new UUID>"
 #define STAND_IN    "<VF %u of %.16s>"
 #define NAME_SIZE   64
-#define TEXT_SIZE   256
 
 /* One telling. */
 struct telling {
@@ -76,26 +77,27 @@ static int write_unbind_lock(struct telling *t, const char *name)
 	return r;
 }
 
+/* From @driver to @to. */
 static int write_binding(struct telling *t, const char *name, const char *driver,
-			 const char *override)
+			 const char *override, const char *to)
 {
-	bool kept = strcmp(override, VFIO_PCI) == 0;
+	bool kept = strcmp(override, to) == 0;
 	const char *old = pci_override_is_set(override) ? override : "";
+	char value[SYSFS_NAME_SIZE + 1];
 	int r = 0;
 
-	if (strcmp(driver, VFIO_PCI) == 0)
+	if (strcmp(driver, to) == 0)
 		return 0;
+	(void)snprintf(value, sizeof(value), "%s\n", to);
 	if (strcmp(driver, "nvidia") == 0)
 		r = write_unbind_lock(t, name);
 	if (r == 0 && !kept)
-		r = write_file(t, name, "driver_override", VFIO_PCI "\n");
+		r = write_file(t, name, "driver_override", value);
 	if (r == 0 && driver[0] != '\0')
 		r = write_file(t, name, "driver/unbind", name);
 	if (r == 0)
 		r = add_write(t, "bus/pci/drivers_probe", name);
 	if (r == 0 && !kept) {
-		char value[SYSFS_NAME_SIZE + 1];
-
 		(void)snprintf(value, sizeof(value), "%s\n", old);
 		r = write_file(t, name, "driver_override", value);
 	}
@@ -150,14 +152,35 @@ static int read_function(struct telling *t, const char *name, struct pci_functio
 	return r < 0 ? device_error(t->err, r, &why) : 0;
 }
 
-/* "ADDRESS to vfio-pci (from DRIVER)", or "(no driver)" */
-static void put_binding(char *text, size_t size, const char *name, const char *driver)
+/* What a function is bound to, and what has to be loaded for that. */
+static int find_driver(struct telling *t, const struct pci_function *f, struct vfio_driver *ret)
 {
-	if (strcmp(driver, VFIO_PCI) == 0)
-		(void)snprintf(text, size, "%s, which is on vfio-pci", name);
+	vfio_driver_find(t->host, f, ret);
+	return ret->module[0] == '\0'
+		       ? 0
+		       : modules_missing(t->host, ret->module, &t->plan->modules, t->err);
+}
+
+static int write_function(struct telling *t, const char *name, const struct pci_function *f)
+{
+	struct vfio_driver to;
+	int r = find_driver(t, f, &to);
+
+	return r < 0 ? r : write_binding(t, name, f->driver, f->driver_override, to.driver);
+}
+
+/* "ADDRESS to vfio-pci (from DRIVER)", or "(no driver)" */
+static void put_binding(struct telling *t, const char *name, const struct pci_function *f,
+			struct strv *texts)
+{
+	struct vfio_driver to;
+
+	vfio_driver_find(t->host, f, &to);
+	if (strcmp(f->driver, to.driver) == 0)
+		strv_addf(texts, "%s, which is on %s", name, to.driver);
 	else
-		(void)snprintf(text, size, "%s to vfio-pci (%s%s)", name,
-			       driver[0] != '\0' ? "from " : "no driver", driver);
+		strv_addf(texts, "%s to %s (%s%s)", name, to.driver,
+			  f->driver[0] != '\0' ? "from " : "no driver", f->driver);
 }
 
 /* ---- whole functions ---- */
@@ -168,7 +191,7 @@ static int bind_member(struct telling *t, const char *name)
 	AUTO_PCI_FUNCTION struct pci_function f = { 0 };
 	int r = read_function(t, name, &f);
 
-	return r < 0 ? r : write_binding(t, name, f.driver, f.driver_override);
+	return r < 0 ? r : write_function(t, name, &f);
 }
 
 /* All of the run before anything else. */
@@ -190,13 +213,11 @@ static int place_member(struct telling *t, const struct device_request *q, size_
 {
 	AUTO_PCI_FUNCTION struct pci_function f = { 0 };
 	struct pci_address main;
-	char text[TEXT_SIZE];
 	int r = read_function(t, q->members.v[i], &f);
 
 	if (r < 0)
 		return r;
-	put_binding(text, sizeof(text), q->members.v[i], f.driver);
-	strv_add(texts, text);
+	put_binding(t, q->members.v[i], &f, texts);
 	/* what is in another slot of the host is bound, but not passed */
 	if (pci_address_parse(q->address, &main, NULL) < 0 || main.domain != f.address.domain ||
 	    main.bus != f.address.bus || main.device != f.address.device)
@@ -228,15 +249,13 @@ static int tell_existing_vfs(struct telling *t, const struct device_request *q)
 	for (size_t i = 0; i < q->members.n && r == 0; i++) {
 		AUTO_PCI_FUNCTION struct pci_function f = { 0 };
 		const char *name = q->members.v[i];
-		char text[TEXT_SIZE];
 
 		r = read_function(t, name, &f);
 		if (r < 0)
 			break;
-		put_binding(text, sizeof(text), name, f.driver);
-		strv_add(&texts, text);
+		put_binding(t, name, &f, &texts);
 		add_bars(t->plan, f.regions, 1);
-		r = write_binding(t, name, f.driver, f.driver_override);
+		r = write_function(t, name, &f);
 		if (r == 0)
 			r = add_device(t, name, next_slot(t), 0);
 	}
@@ -293,7 +312,7 @@ static int tell_new_vfs(struct telling *t, const struct device_request *q)
 		char name[NAME_SIZE];
 
 		(void)snprintf(name, sizeof(name), STAND_IN, i, q->address);
-		r = write_binding(t, name, "", "");
+		r = write_binding(t, name, "", "", VFIO_PCI);
 		if (r == 0)
 			r = add_device(t, name, next_slot(t), 0);
 	}
@@ -374,7 +393,8 @@ int device_plan_make(const struct host *host, const struct device_choice *choice
 		return 0;
 	r = modules_missing(host, VFIO_PCI, &ret->modules, err);
 	if (r == 0)
-		r = modules_missing(host, "vfio_iommu_type1", &ret->modules, err);
+		r = modules_missing(host, device_backend_module(choice->iommufd), &ret->modules,
+				    err);
 	if (r == 0)
 		r = bind_whole(&t, choice);
 	for (size_t i = 0; i < choice->n && r == 0; i++)

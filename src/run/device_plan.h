@@ -4,7 +4,8 @@
  * what is made, each write in its order, and what the guest gets where. Only reads.
  *
  * It follows run/assignment.c, which does it; a test compares the two. What only exists in a real
- * run has a stand-in in angle brackets: "<VF 0 of 0000:41:00.0>", "<new UUID>".
+ * run has a stand-in in angle brackets: "<VF 0 of 0000:41:00.0>", "<new UUID>". That VFs that are
+ * still to be made have a variant of vfio-pci cannot be known.
  */
 #ifndef BMVM_RUN_DEVICE_PLAN_H
 #define BMVM_RUN_DEVICE_PLAN_H

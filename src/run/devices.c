@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/size.h"
 #include "guest/exec.h"
 #include "guest/pci.h"
 #include "host/fit.h"
@@ -188,17 +189,52 @@ static void log_kernel_lines(struct run *r)
 	log_error("the guest's kernel says:\n%s", text);
 }
 
+/* What the guardian said of its BARs. Return: the first one that is wrong in the guest; -1 none. */
+static int wrong_bar(struct json_object *o, const struct guest_function *f, uint64_t *ret_size)
+{
+	struct json_object *list = NULL;
+	uint64_t sizes[GUEST_BARS] = { 0 };
+	int bar;
+
+	if (json_get_array(o, "bars", &list, NULL) < 0)
+		return -1;
+	for (size_t i = 0; i < GUEST_BARS && i < json_object_array_length(list); i++)
+		sizes[i] = json_object_get_uint64(json_object_array_get_idx(list, i));
+	bar = guest_function_wrong_bar(f, sizes);
+	*ret_size = bar < 0 ? 0 : sizes[bar];
+	return bar;
+}
+
+static int refuse_bar(struct json_object *o, const struct guest_function *f, int bar, uint64_t size,
+		      struct error *err)
+{
+	char here[SIZE_TEXT_SIZE], there[SIZE_TEXT_SIZE];
+	const char *address = json_str_or(o, "address", "?");
+
+	if (f->bars[bar] == 0)
+		return error_set(err, ENODEV,
+				 "%s (%04x:%04x): the guest has no address for its BAR %d of %s",
+				 address, (unsigned int)f->vendor, (unsigned int)f->device, bar,
+				 size_format(size, here));
+	return error_set(err, ENODEV, "%s (%04x:%04x): its BAR %d is %s, in the guest %s", address,
+			 (unsigned int)f->vendor, (unsigned int)f->device, bar,
+			 size_format(size, here), size_format(f->bars[bar], there));
+}
+
 static int check_one(struct run *r, struct json_object *o, struct guest_functions *f,
 		     struct error *err)
 {
 	uint64_t vendor = json_u64_or(o, "vendor", 0), device = json_u64_or(o, "device", 0);
 	const char *address = json_str_or(o, "address", "?");
 	struct guest_function *found;
+	uint64_t size = 0;
+	int bar;
 
 	if (vendor == 0)
 		return 0; /* a mediated device: its ids are its own affair */
 	found = find(f, vendor, device);
-	if (found != NULL && found->unassigned < 0) {
+	bar = found == NULL ? -1 : wrong_bar(o, found, &size);
+	if (found != NULL && bar < 0) {
 		log_debug("%s is %s in the guest, driver %s", address, found->address,
 			  found->driver[0] != '\0' ? found->driver : "none");
 		json_add_str(o, "guest_address", found->address);
@@ -210,8 +246,7 @@ static int check_one(struct run *r, struct json_object *o, struct guest_function
 	if (found == NULL)
 		return error_set(err, ENODEV, "%s (%04x:%04x) is not visible in the guest", address,
 				 (unsigned int)vendor, (unsigned int)device);
-	return error_set(err, ENODEV, "%s (%04x:%04x): the guest has no address for its BAR %d",
-			 address, (unsigned int)vendor, (unsigned int)device, found->unassigned);
+	return refuse_bar(o, found, bar, size, err);
 }
 
 int devices_check_guest(struct run *r, struct error *err)

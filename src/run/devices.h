@@ -46,8 +46,9 @@ int stage_devices(struct run *r, struct error *err);
 /**
  * devices_check_guest() - Compare what the guest sees with what it was given
  *
- * Return: 0; -ENODEV a function is missing, or has a BAR without address: the guest's kernel lines
- * about it are logged; errno of asking.
+ * By vendor, device and the sizes of its memory BARs. Return: 0; -ENODEV a function is missing, or
+ * one of its BARs has no address or another size: the guest's kernel lines about it are logged;
+ * errno of asking.
  */
 int devices_check_guest(struct run *r, struct error *err);
 

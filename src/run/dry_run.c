@@ -61,6 +61,7 @@ static void stand_ins(const struct run *r, const struct device_plan *devices,
 		};
 	memcpy(plan->devices, devices->devices, sizeof(plan->devices));
 	plan->n_devices = devices->n_devices;
+	plan->iommufd = cfg->iommufd;
 	plan->mmio64 = devices->mmio64;
 	plan->phys_bits = r->facts.phys_bits;
 }

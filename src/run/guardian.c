@@ -318,9 +318,9 @@ static void guardian_loop(struct guardian *g)
 static int keep_only(const struct machine_spec *spec, int front_fd)
 {
 	const struct host *h = spec->host;
-	const int keep[] = { h->proc_fd,       h->sys_fd,        h->dev_fd, h->run_fd,
-			     h->data_fd,       h->system_run_fd, h->etc_fd, front_fd,
-			     spec->vd->run_fd, spec->vd->lock_fd };
+	const int keep[] = { h->proc_fd, h->sys_fd,        h->dev_fd,        h->run_fd,
+			     h->data_fd, h->system_run_fd, h->etc_fd,        h->modules_fd,
+			     front_fd,   spec->vd->run_fd, spec->vd->lock_fd };
 	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	if (null_fd < 0)

@@ -41,6 +41,15 @@ static int do_create(struct guardian *g, struct json_object *reply, struct error
 	return r;
 }
 
+static struct json_object *describe_bars(const struct assigned *d)
+{
+	struct json_object *list = json_new_array();
+
+	for (size_t i = 0; i < PCI_N_BARS; i++)
+		(void)json_object_array_add(list, json_object_new_uint64(d->bars[i]));
+	return list;
+}
+
 static struct json_object *describe_devices(const struct assignment *a)
 {
 	struct json_object *list = json_new_array();
@@ -54,6 +63,7 @@ static struct json_object *describe_devices(const struct assignment *a)
 		json_add_i64(o, "iommu_group", d->group);
 		json_add_u64(o, "vendor", d->vendor);
 		json_add_u64(o, "device", d->device);
+		json_add(o, "bars", describe_bars(d));
 		(void)json_object_array_add(list, o);
 	}
 	return list;

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "run/device_backend.h"
 #include "run/firmware.h"
 
 /* Where QEMU looks for mediated devices. */
@@ -298,7 +299,9 @@ static int plan_device(const struct machine *m, const struct assigned *a, struct
 	char node[32];
 	struct stat st;
 
-	*d = (struct vm_device){ .slot = a->slot, .function = a->function, .group = a->group };
+	*d = (struct vm_device){
+		.slot = a->slot, .function = a->function, .group = a->group, .cdev = -1
+	};
 	(void)snprintf(d->host, sizeof(d->host), "%s", a->address);
 	if (a->uuid[0] != '\0')
 		(void)snprintf(d->sysfsdev, sizeof(d->sysfsdev), "%s/%s", MDEV_FOLDER, a->uuid);
@@ -307,7 +310,10 @@ static int plan_device(const struct machine *m, const struct assigned *a, struct
 		return error_errno(err, "/dev/%s of %s", node,
 				   a->address[0] != '\0' ? a->address : a->uuid);
 	d->group_rdev = st.st_rdev;
-	return 0;
+	if (!m->spec->devices->iommufd)
+		return 0;
+	return device_backend_node(m->spec->host, a->address, a->uuid, &d->cdev, &d->cdev_rdev,
+				   err);
 }
 
 static int plan_devices(const struct machine *m, struct machine_plan *mp, struct error *err)
@@ -317,6 +323,9 @@ static int plan_devices(const struct machine *m, struct machine_plan *mp, struct
 	int r = 0;
 
 	p->phys_bits = m->spec->phys_bits;
+	p->iommufd = a->n > 0 && m->spec->devices->iommufd;
+	if (p->iommufd)
+		r = device_backend_iommu(m->spec->host, &p->iommu_rdev, err);
 	for (size_t i = 0; i < a->n && r == 0; i++) {
 		r = plan_device(m, &a->v[i], &p->devices[p->n_devices++], err);
 		for (size_t k = 0; k < PCI_N_BARS; k++)

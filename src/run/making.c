@@ -9,7 +9,9 @@
 #include "base/json.h"
 #include "run/assignment_private.h"
 #include "run/device_record.h"
+#include "run/module_share.h"
 #include "run/undo.h"
+#include "run/vfio_driver.h"
 
 int making_failed(struct error *err, int r, const struct sysfs_error *why, const char *what)
 {
@@ -119,6 +121,9 @@ int making_add_function(struct making *m, const struct pci_address *address, uns
 	for (size_t i = 0; i < PCI_N_BARS; i++) {
 		if ((f.regions[i].flags & big) == big)
 			one.bars64[i] = f.regions[i].size;
+		/* ports of the guest have no I/O addresses to give away */
+		if ((f.regions[i].flags & PCI_BAR_MEMORY) != 0 && group_driver_is_vfio(f.driver))
+			one.bars[i] = f.regions[i].size;
 	}
 	pci_function_done(&f);
 	return making_add(m, &one, err);
@@ -170,14 +175,37 @@ int making_take_chosen(struct making *m, const struct device_request *q,
 
 /* ---- drivers and groups ---- */
 
+/* Its module is loaded for a variant of vfio-pci. */
+static int choose_driver(const struct making *m, const struct pci_address *address,
+			 struct vfio_driver *ret, struct error *err)
+{
+	const struct assignment_task *t = m->task;
+	AUTO_PCI_FUNCTION struct pci_function f = { 0 };
+	struct sysfs_error why = { 0 };
+	const char *module = ret->module;
+	int r = pci_function_read(&m->sys, address, &f, &why);
+
+	if (r < 0)
+		return device_error(err, r, &why);
+	vfio_driver_find(t->host, &f, ret);
+	if (ret->module[0] == '\0')
+		return 0;
+	r = modules_hold(t->host, t->vm, t->journal, &module, 1, err);
+	return r < 0 ? r : vfio_driver_loaded(t->host, ret, err);
+}
+
 int making_bind(struct making *m, const struct pci_address *address, struct error *err)
 {
 	struct driver_binding b;
+	struct vfio_driver chosen;
 	struct sysfs_error why = { 0 };
 	char name[PCI_ADDRESS_SIZE];
-	int r = driver_plan(&m->sys, address, "vfio-pci", &b, &why);
+	int r = choose_driver(m, address, &chosen, err);
 
 	(void)pci_address_format(address, name);
+	if (r < 0)
+		return error_prefix(err, r, "%s", name);
+	r = driver_plan(&m->sys, address, chosen.driver, &b, &why);
 	if (r < 0)
 		return making_failed(err, r, &why, name);
 	r = making_intend(m, OP_BIND, device_record_binding(&b), err);

@@ -17,6 +17,7 @@
 #include "host/ledger.h"
 #include "host/numa.h"
 #include "image/overlay.h"
+#include "run/device_backend.h"
 #include "run/firmware.h"
 #include "run/paths.h"
 #include "run/recover.h"
@@ -190,6 +191,19 @@ static int choose_parts(struct run *r, struct error *err)
 	return ret < 0 ? ret : fit_to_node(r, err);
 }
 
+/* What QEMU must be able to do for this configuration. */
+static int ask_qemu(struct run *r, struct error *err)
+{
+	const struct config *cfg = &r->o->cfg;
+	int ret = qemu_caps_get(cfg->qemu_binary, r->host.run_fd, &r->caps, err);
+
+	if (ret == 0)
+		ret = qemu_caps_check_vcpus(&r->caps, cfg->vcpus, err);
+	if (ret == 0 && cfg->iommufd && r->devices.n > 0)
+		ret = device_backend_check(&r->host, &r->caps, err);
+	return ret;
+}
+
 int stage_validate(struct run *r, struct error *err)
 {
 	struct config *cfg = &r->o->cfg;
@@ -206,9 +220,7 @@ int stage_validate(struct run *r, struct error *err)
 	if (ret == 0)
 		ret = choose_parts(r, err);
 	if (ret == 0)
-		ret = qemu_caps_get(cfg->qemu_binary, r->host.run_fd, &r->caps, err);
-	if (ret == 0)
-		ret = qemu_caps_check_vcpus(&r->caps, cfg->vcpus, err);
+		ret = ask_qemu(r, err);
 	if (ret == 0)
 		ret = overlay_size(&r->image, cfg, &disk, err);
 	if (ret == 0)

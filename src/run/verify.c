@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/process.h"
+#include "run/module_share.h"
 #include "vm/jail.h"
 
 #define PROC_FILE_CAP ((size_t)16 << 20)
@@ -188,6 +189,14 @@ static void check_devices(const struct machine *m, struct json_object *list)
 	(void)assignment_compare(&m->assignment, m->spec->host, m->spec->vd->name, list, &err);
 }
 
+static void check_modules(const struct machine *m, struct json_object *list)
+{
+	int r = modules_compare(m->spec->host, m->spec->vd->name, &m->journal, list, NULL);
+
+	if (r < 0)
+		cannot_look(list, "kernel modules", r);
+}
+
 static void check_lan(const struct machine *m, struct json_object *list)
 {
 	lan_compare(&m->lan, list);
@@ -197,7 +206,7 @@ struct json_object *verify_machine(const struct machine *m)
 {
 	static void (*const checks[])(const struct machine *, struct json_object *) = {
 		check_qemu,   check_uid,   check_folder,  check_port, check_locks,
-		check_mounts, check_image, check_devices, check_lan,
+		check_mounts, check_image, check_devices, check_lan,  check_modules,
 	};
 	struct json_object *list = json_new_array();
 

@@ -4,7 +4,7 @@
  *
  * Asked of the kernel, not of our own records: processes (by identity, and by the VM's uid), its
  * folder, its listening port, locks on its image, mounts below its folders, and the base image
- * itself, devices, and the network interface and its bridge.
+ * itself, devices, the network interface and its bridge, and the kernel modules it loaded.
  */
 #ifndef BMVM_RUN_VERIFY_H
 #define BMVM_RUN_VERIFY_H

@@ -13,6 +13,7 @@
 #define PORT_FIRST_SLOT 0x17U
 #define PORT_FUNCTIONS  8U
 
+#define IOMMUFD_ID      "iommufd0"
 #define FUNCTION_MAX    7U
 #define ID_MAX          24
 #define ADDR_MAX        16
@@ -116,10 +117,23 @@ static void add_device(struct args_builder *b, const struct vm_device *d, const 
 		args_json_text(b, o, "host", d->host);
 	else
 		args_json_text(b, o, "sysfsdev", d->sysfsdev);
+	if (b->plan->iommufd)
+		json_add_str(o, "iommufd", IOMMUFD_ID);
 	place(o, port, 0, d->function, others);
 	if (!d->rombar)
 		json_add_u64(o, "rombar", 0);
 	args_add_json(b, "-device", o);
+}
+
+/* QEMU opens /dev/iommu by itself, and each device's own node. */
+static void args_iommufd(struct args_builder *b)
+{
+	struct json_object *o = json_new_object();
+
+	args_need(b, b->caps->iommufd, "iommufd object");
+	json_add_str(o, "qom-type", "iommufd");
+	json_add_str(o, "id", IOMMUFD_ID);
+	args_add_json(b, "-object", o);
 }
 
 void args_devices(struct args_builder *b)
@@ -131,6 +145,8 @@ void args_devices(struct args_builder *b)
 	args_need(b, b->caps->vfio_pci, "vfio-pci device");
 	args_need(b, b->caps->pcie_root_port, "pcie-root-port device");
 	args_window(b);
+	if (p->iommufd)
+		args_iommufd(b);
 	for (size_t i = 0; i < p->n_devices; i++) {
 		const struct vm_device *d = &p->devices[i];
 		bool others = i + 1 < p->n_devices && d[1].slot == d->slot;

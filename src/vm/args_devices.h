@@ -20,7 +20,7 @@ struct args_builder;
  * args_devices() - Append root ports, devices and, for UEFI, the size of the 64-bit window
  *
  * Fails with EINVAL when the plan's devices are out of order, not placed or not named, ENOTSUP when
- * this QEMU cannot pass devices, or the guest's address space has no room for vm_plan.mmio64
+ * this QEMU cannot pass devices (so), or the guest's address space has no room for vm_plan.mmio64
  * (vm_window()).
  */
 void args_devices(struct args_builder *b);

@@ -52,6 +52,7 @@ static const struct feature features[] = {
 	{ NAME_OF(virtio_9p), "virtio-9p-pci" },
 	{ NAME_OF(vfio_pci), "vfio-pci" },
 	{ NAME_OF(pcie_root_port), "pcie-root-port" },
+	{ NAME_OF(iommufd), "iommufd" },
 };
 
 static bool *feature_of(struct qemu_caps *c, const struct feature *f)

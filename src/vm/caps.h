@@ -30,6 +30,7 @@ struct error;
  * @net_user: user-mode network (libslirp)
  * @action:   `-action`
  * @sandbox:  `-sandbox`, with the sub-options below
+ * @iommufd:  object through which devices are passed without VFIO's groups
  * @vcpus_max: of the q35 machine; 0: not known
  * @machine_options: names of the q35 machine's properties
  *
@@ -52,6 +53,7 @@ struct qemu_caps {
 	bool virtio_blk, virtio_net, virtio_rng;
 	bool vhost_user_fs, virtio_9p;
 	bool vfio_pci, pcie_root_port;
+	bool iommufd;
 	uint64_t vcpus_max;
 	struct strv machine_options;
 };

@@ -25,6 +25,7 @@
 
 #define JAIL_DIR   "/dev/bmvm"
 #define VFIO_DIR   "/dev/vfio"
+#define IOMMU_NODE "/dev/iommu"
 #define COPY_CHUNK ((size_t)1 << 16)
 
 /* ---- limits and privileges ---- */
@@ -131,19 +132,31 @@ static int make_node(const struct node *n, uid_t uid, struct error *err)
 	return make_node_at(n->path, makedev(n->major, n->minor), uid, err);
 }
 
-/* The container node, and of the groups those of this VM alone. */
+/* The way to all devices: VFIO's container, or /dev/iommu. */
+static int make_container(const struct jail *j, struct error *err)
+{
+	int r;
+
+	if (j->iommu_rdev == 0)
+		return make_node(&vfio_node, j->uid, err);
+	r = make_node_at(IOMMU_NODE, j->iommu_rdev, j->uid, err);
+	return r < 0 ? r : make_dir(VFIO_DIR "/devices", err);
+}
+
+/* And of the groups, or devices, those of this VM alone. */
 static int make_vfio(const struct jail *j, struct error *err)
 {
-	char path[40];
+	char path[48];
 	int r;
 
 	if (j->n_groups == 0)
 		return 0;
 	r = make_dir(VFIO_DIR, err);
 	if (r == 0)
-		r = make_node(&vfio_node, j->uid, err);
+		r = make_container(j, err);
 	for (size_t i = 0; r == 0 && i < j->n_groups; i++) {
-		(void)snprintf(path, sizeof(path), VFIO_DIR "/%d", j->groups[i].number);
+		(void)snprintf(path, sizeof(path), VFIO_DIR "%s%d",
+			       j->iommu_rdev != 0 ? "/devices/vfio" : "/", j->groups[i].number);
 		r = make_node_at(path, j->groups[i].rdev, j->uid, err);
 	}
 	return r;
@@ -254,19 +267,19 @@ int jail_enter(void *jail, struct error *err)
 /* ---- devices ---- */
 
 /* Functions of one group share its node. */
-static int add_group(struct jail *j, const struct vm_device *d, struct error *err)
+static int add_group(struct jail *j, const struct jail_group *group, struct error *err)
 {
 	for (size_t i = 0; i < j->n_groups; i++) {
-		if (j->groups[i].number != d->group)
+		if (j->groups[i].number != group->number)
 			continue;
-		if (j->groups[i].rdev != d->group_rdev)
+		if (j->groups[i].rdev != group->rdev)
 			return error_set(err, EINVAL, "jail: two nodes for IOMMU group %d",
-					 d->group);
+					 group->number);
 		return 0;
 	}
 	if (j->n_groups == VM_DEVICES_MAX)
 		return error_set(err, EINVAL, "jail: more than %d IOMMU groups", VM_DEVICES_MAX);
-	j->groups[j->n_groups++] = (struct jail_group){ .number = d->group, .rdev = d->group_rdev };
+	j->groups[j->n_groups++] = *group;
 	return 0;
 }
 
@@ -276,13 +289,20 @@ int jail_add_devices(struct jail *jail, const struct vm_plan *plan, struct error
 
 	if (plan->n_devices > VM_DEVICES_MAX)
 		return error_set(err, EINVAL, "jail: more than %d devices", VM_DEVICES_MAX);
+	if (plan->iommufd && plan->iommu_rdev == 0)
+		return error_set(err, EINVAL, "jail: there is no /dev/iommu");
 	for (size_t i = 0; r == 0 && i < plan->n_devices; i++) {
 		const struct vm_device *d = &plan->devices[i];
+		struct jail_group group = { .number = d->group, .rdev = d->group_rdev };
 
-		if (d->group < 0 || d->group_rdev == 0)
-			return error_set(err, EINVAL, "jail: device %zu has no IOMMU group", i);
-		r = add_group(jail, d, err);
+		if (plan->iommufd)
+			group = (struct jail_group){ .number = d->cdev, .rdev = d->cdev_rdev };
+		if (group.number < 0 || group.rdev == 0)
+			return error_set(err, EINVAL, "jail: device %zu has no %s", i,
+					 plan->iommufd ? "node of its own" : "IOMMU group");
+		r = add_group(jail, &group, err);
 	}
+	jail->iommu_rdev = plan->iommufd && plan->n_devices > 0 ? plan->iommu_rdev : 0;
 	if (r == 0 && plan->n_devices > 0)
 		jail->memlock = vm_memlock(plan);
 	return r;

@@ -4,9 +4,9 @@
  *
  * Started by root: a mount namespace of its own, in which everything there is becomes read-only and
  * nosuid and /dev is a small tmpfs with just the nodes needed (those of the passed devices' IOMMU
- * groups among them), the seed and the shared folders (bind mounts, read-only ones so in the
- * kernel); then the uid of this VM alone. Nothing on the host changes: the namespace ends with its
- * last process. Started by somebody else: limits and no_new_privs only.
+ * groups, or of the devices themselves, among them), the seed and the shared folders (bind mounts,
+ * read-only ones so in the kernel); then the uid of this VM alone. Nothing on the host changes: the
+ * namespace ends with its last process. Started by somebody else: limits and no_new_privs only.
  *
  * The uids: JAIL_UID_BASE and the 65535 above it, one per running VM, gid the same number. That
  * block begins where systemd's range for containers ends (0x6FFFFFFF) and stays below its
@@ -32,7 +32,10 @@ struct error;
 #define JAIL_SEED  "/dev/bmvm/seed"
 #define JAIL_SHARE "/dev/bmvm/share%zu"
 
-/** struct jail_group - An IOMMU group QEMU may open: /dev/vfio/@number is made as node @rdev */
+/**
+ * struct jail_group - What QEMU may open: /dev/vfio/@number is made as node @rdev, or, with
+ * iommufd, /dev/vfio/devices/vfio@number
+ */
 struct jail_group {
 	int number;
 	dev_t rdev;
@@ -53,6 +56,8 @@ struct jail_share {
  * @shares:   appear as JAIL_SHARE in this order, without what is mounted below them
  * @groups:   nodes of these IOMMU groups, and of no other, are in /dev/vfio beside the container
  *            node "vfio"; none: no /dev/vfio. See jail_add_devices()
+ * @iommu_rdev: not 0: the nodes of @groups are single devices', and with them is /dev/iommu, as
+ * this node, instead of the container node
  * @memlock:  RLIMIT_MEMLOCK in bytes; 0: leave it
  */
 struct jail {
@@ -64,6 +69,7 @@ struct jail {
 	size_t n_shares;
 	struct jail_group groups[VM_DEVICES_MAX];
 	size_t n_groups;
+	dev_t iommu_rdev;
 	uint64_t memlock;
 };
 
@@ -76,10 +82,10 @@ struct jail {
  * jail_add_devices() - Let QEMU have the devices of a plan
  * @plan: complete: its memory and devices are looked at
  *
- * Sets @groups and @memlock; without devices nothing changes. QEMU also reads /sys, which the jail
- * shows as the host has it, read-only.
- * Return: 0; -EINVAL more than VM_DEVICES_MAX devices, one that has no group or no node, or two
- * that disagree on the node of their group.
+ * Sets @groups, @iommu_rdev and @memlock; without devices nothing changes. QEMU also reads /sys,
+ * which the jail shows as the host has it, read-only. Return: 0; -EINVAL more than VM_DEVICES_MAX
+ * devices, one that has no group or no node, two that disagree on the node of their group, or
+ * iommufd without its node.
  */
 int jail_add_devices(struct jail *jail, const struct vm_plan *plan, struct error *err);
 

@@ -122,5 +122,11 @@ int vm_window(const struct vm_plan *plan, uint64_t *ret, struct error *err)
 
 uint64_t vm_memlock(const struct vm_plan *plan)
 {
-	return plan->n_devices == 0 ? 0 : plan->memory + MEMLOCK_EXTRA;
+	uint64_t limit = plan->memory + MEMLOCK_EXTRA;
+
+	if (plan->n_devices == 0)
+		return 0;
+	if (!plan->iommufd)
+		return limit;
+	return plan->mmio64 > UINT64_MAX - limit ? UINT64_MAX : limit + plan->mmio64;
 }

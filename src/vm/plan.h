@@ -93,6 +93,8 @@ struct vm_mount {
  * @function:   0 to 7 within @slot, which needs a function 0: a GPU's audio is function 1
  * @group:      IOMMU group, as in /dev/vfio/41
  * @group_rdev: device number of that node
+ * @cdev:       with vm_plan.iommufd: its own node's number, as in /dev/vfio/devices/vfio3
+ * @cdev_rdev:  device number of that node
  * @rombar:     show the guest the option ROM; false saves time where nobody needs the display
  */
 struct vm_device {
@@ -102,6 +104,8 @@ struct vm_device {
 	unsigned int function;
 	int group;
 	dev_t group_rdev;
+	int cdev;
+	dev_t cdev_rdev;
 	bool rombar;
 };
 
@@ -129,6 +133,8 @@ struct vm_device {
  * @lan_mac:     of that NIC
  * @lan_mtu:     of the tap interface, told to the guest where it is not the usual 1500; 0: not told
  * @devices:     passed through, in the order of slot and function
+ * @iommufd:     they are passed through /dev/iommu and their own nodes, not through their groups
+ * @iommu_rdev:  device number of /dev/iommu
  * @mmio64:      bytes of all their 64-bit prefetchable BARs, by vm_mmio64_add(); 0: none
  * @phys_bits:   physical address bits of the host's CPU; 0: not known, QEMU and firmware must find
  *               out whether there is room for @mmio64
@@ -162,6 +168,8 @@ struct vm_plan {
 	size_t n_mounts;
 	struct vm_device devices[VM_DEVICES_MAX];
 	size_t n_devices;
+	bool iommufd;
+	dev_t iommu_rdev;
 	uint64_t mmio64;
 	unsigned int phys_bits;
 	char *const *extra;
@@ -223,8 +231,8 @@ int vm_window(const struct vm_plan *plan, uint64_t *ret, struct error *err);
  *
  * A passed device may access all of the guest's RAM at any time, so VFIO pins all of it, huge pages
  * as well, once for any number of devices: with devices the rule is RAM + 1 GiB for what else
- * QEMU maps for them (firmware, option ROMs, its own buffers). BARs are not counted: VFIO's group
- * interface does not charge them (iommufd, which does, is not used).
+ * QEMU maps for them (firmware, option ROMs, its own buffers). VFIO's group interface does not
+ * charge BARs, iommufd does: there they are added.
  *
  * Return: bytes; 0 without devices: leave the limit as it is.
  */

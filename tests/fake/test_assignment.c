@@ -73,6 +73,9 @@ Test(assignment, everything_in_one_vm)
 	cr_expect_neq(v.a.v[2].slot, v.a.v[0].slot);
 	cr_expect_neq(v.a.v[3].slot, v.a.v[2].slot);
 	cr_expect_neq(v.a.v[4].uuid[0], '\0');
+	cr_expect_eq(v.a.v[0].bars[0], UINT64_C(16) << 30, "what the guest must see of it");
+	cr_expect_eq(v.a.v[0].bars[2], 256 << 10);
+	cr_expect_eq(v.a.v[5].bars[0], 0, "made up for the guest by a driver");
 	cr_expect(strcmp(taking_differences(&v), "[]") != 0, "a comparison that cannot fail");
 	taking_undo_cleanly(&v);
 	taking_end(&v);

@@ -238,6 +238,26 @@ Test(device_plan, functions_without_a_driver_or_with_an_override_of_the_administ
 	check_told(&choice);
 }
 
+/* As modules.alias has it for the device; the module is loaded by now. */
+Test(device_plan, a_variant_of_vfio_pci)
+{
+	AUTO_DEVICE_CHOICE struct device_choice choice = DEVICE_CHOICE_INIT;
+	static const char alias[] = "alias vfio_pci:v00001AF4d*sv*sd*bc*sc*i* test_vfio_pci\n";
+
+	host.modules_fd = folder_at_home("modules");
+	cr_assert_eq(file_write_atomic_at(host.modules_fd, "modules.alias", alias, strlen(alias),
+					  0644, NULL),
+		     0);
+	fake_text(&k, "bus/pci/devices/0000:42:00.0/modalias",
+		  "pci:v00001AF4d00001050sv0sd0bc03sc00i00\n");
+	fake_text(&k, "module/test_vfio_pci/drivers/pci:test-vfio-pci/module", "\n");
+	fake_driver(&k, "test-vfio-pci");
+	want(&choice, DEVICE_WHOLE, "0000:42:00.0", 1, "");
+	check_told(&choice);
+	cr_expect_str_eq(record->v[0].value, "test-vfio-pci\n");
+	cr_expect_str_eq(fake_driver_of(&k, "0000:42:00.0"), "test-vfio-pci");
+}
+
 /* All of them before anything else, and not in the order of addresses. */
 Test(device_plan, whole_functions_of_several_drivers_beside_vfs)
 {

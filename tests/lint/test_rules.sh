@@ -18,7 +18,7 @@ all_files=$(find src qmp sysfs tests scripts .ci -type f ! -path 'tests/data/*' 
 
 # Where a path below /sys, /proc or /dev may be spelled out: the roots themselves, what a jail looks
 # like from inside, names as other programs have them, and texts (hints for the user).
-roots='^src/(host/(host|fit|check_rows|check_devices|device_users)\.c|vm/jail\.[ch]|config/syntax\.c|run/(readiness|machine_plan|device_plan)\.c)$'
+roots='^src/(host/(host|fit|check_rows|check_devices|device_users|device_disks)\.c|vm/jail\.[ch]|config/syntax\.c|run/(readiness|machine_plan|device_plan)\.c)$'
 c_files_but() {
 	echo "$c_files" | grep -vE "$1"
 }

@@ -176,6 +176,8 @@ static void on_object(struct stage *s, const char *value)
 	AUTO_JSON struct json_object *o = NULL;
 
 	cr_assert_eq(json_parse(value, strlen(value), &o, NULL), 0, "%s", value);
+	if (strcmp(json_str_or(o, "qom-type", ""), "iommufd") == 0 && !s->caps.iommufd)
+		s->skip = "this QEMU has no iommufd";
 	if (json_bool_or(o, "hugetlb", false) && free_huge_bytes() < json_u64_or(o, "size", 0)) {
 		json_object_object_del(o, "hugetlb");
 		json_object_object_del(o, "hugetlbsize");
@@ -215,6 +217,7 @@ static void on_device(struct stage *s, const char *value)
 		json_add_str(o, "driver", "virtio-rng-pci");
 		json_object_object_del(o, "host");
 		json_object_object_del(o, "sysfsdev");
+		json_object_object_del(o, "iommufd");
 	}
 	strv_add(&s->out, json_compact(o));
 }

@@ -101,6 +101,45 @@ Test(jail_devices, the_groups_of_this_vm_are_there_and_no_other)
 	close_place(&p);
 }
 
+static int look_at_iommufd(struct error *err)
+{
+	int r = look_at_node("/dev/iommu", makedev(10, 124), err);
+
+	if (r == 0)
+		r = look_at_node("/dev/vfio/devices/vfio7", GROUP_7_RDEV, err);
+	if (r == 0)
+		r = look_at_node("/dev/vfio/devices/vfio12", GROUP_12_RDEV, err);
+	if (r < 0)
+		return r;
+	MUST(count_entries("/dev/vfio") == 2 + 1); /* no container, no group */
+	MUST(count_entries("/dev/vfio/devices") == 2 + 2);
+	return 0;
+}
+
+Test(jail_devices, with_iommufd_the_devices_are_there_instead_of_groups)
+{
+	struct error err = ERROR_INIT;
+	struct vm_plan plan;
+	struct place p;
+	struct look l = { .around = look_at_iommufd };
+
+	need_root();
+	open_place(&p);
+	fill_jail(&p, &l.jail);
+	plan_devices(&plan);
+	plan.iommufd = true;
+	plan.iommu_rdev = makedev(10, 124);
+	plan.n_devices = 2;
+	plan.devices[0].cdev = 7;
+	plan.devices[0].cdev_rdev = GROUP_7_RDEV;
+	plan.devices[1].cdev = 12;
+	plan.devices[1].cdev_rdev = GROUP_12_RDEV;
+	cr_assert_eq(jail_add_devices(&l.jail, &plan, &err), 0, "%s", err.msg);
+	l.jail.memlock = 0; /* not everywhere it may be raised */
+	look_around(&l);
+	close_place(&p);
+}
+
 #define MEMLOCK 65536
 
 static int look_at_memlock(struct error *err)

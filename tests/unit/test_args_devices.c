@@ -64,6 +64,21 @@ static void mdev(struct vm_plan *p)
 	strcpy(d->sysfsdev, "/sys/bus/mdev/devices/83b8f4f2-509f-382f-3c1e-e6bfe0fa1001");
 }
 
+static void iommufd(struct vm_plan *p)
+{
+	one_gpu(p);
+	add(p, "", 1, 0);
+	strcpy(p->devices[1].sysfsdev,
+	       "/sys/bus/mdev/devices/83b8f4f2-509f-382f-3c1e-e6bfe0fa1001");
+	p->iommufd = true;
+}
+
+static void iommufd_caps(struct qemu_caps *c)
+{
+	golden_caps(c);
+	c->iommufd = true;
+}
+
 static void many(struct vm_plan *p, unsigned int n)
 {
 	for (unsigned int i = 0; i < n; i++) {
@@ -95,6 +110,7 @@ static const struct golden goldens[] = {
 	{ "device-mdev", mdev, golden_caps },
 	{ "device-eight-gpus", eight_gpus, golden_caps },
 	{ "device-full-house", full_house, golden_caps },
+	{ "device-iommufd", iommufd, iommufd_caps },
 };
 
 Test(args_devices, lists_are_as_recorded)
@@ -469,4 +485,46 @@ Test(jail_devices, a_device_without_its_group_is_refused)
 	cr_expect(strstr(err.msg, "two nodes for IOMMU group 40") != NULL, "%s", err.msg);
 	p.n_devices = VM_DEVICES_MAX + 1;
 	cr_expect_eq(jail_add_devices(&j, &p, NULL), -EINVAL);
+}
+
+/* ---- iommufd ---- */
+
+Test(args_devices, iommufd_needs_a_qemu_that_has_it)
+{
+	static const struct golden without = { "iommufd", iommufd, golden_caps };
+	AUTO_STRV struct strv args = STRV_INIT;
+	struct error err = ERROR_INIT;
+
+	cr_expect_eq(golden_build(&without, &args, &err), -ENOTSUP);
+	cr_expect(strstr(err.msg, "iommufd") != NULL, "%s", err.msg);
+}
+
+Test(jail_devices, with_iommufd_each_device_has_a_node)
+{
+	struct error err = ERROR_INIT;
+	struct jail j = JAIL_INIT;
+	struct vm_plan p;
+
+	golden_plan(&p);
+	iommufd(&p);
+	cr_expect_eq(jail_add_devices(&j, &p, &err), -EINVAL);
+	cr_expect(strstr(err.msg, "no /dev/iommu") != NULL, "%s", err.msg);
+	p.iommu_rdev = makedev(10, 124);
+	p.devices[0].cdev = 3;
+	p.devices[0].cdev_rdev = makedev(511, 3);
+	p.devices[1].cdev = -1;
+	cr_expect_eq(jail_add_devices(&j, &p, &err), -EINVAL);
+	cr_expect(strstr(err.msg, "device 1 has no node of its own") != NULL, "%s", err.msg);
+	p.devices[1].cdev = 0;
+	p.devices[1].cdev_rdev = makedev(511, 0);
+	j = (struct jail)JAIL_INIT;
+	cr_assert_eq(jail_add_devices(&j, &p, NULL), 0);
+	cr_expect_eq(j.iommu_rdev, makedev(10, 124));
+	cr_assert_eq(j.n_groups, 2);
+	cr_expect_eq(j.groups[0].number, 3);
+	cr_expect_eq(j.groups[0].rdev, makedev(511, 3));
+	cr_expect_eq(j.groups[1].number, 0);
+	cr_expect_eq(j.memlock, p.memory + GIB + p.mmio64, "it charges BARs");
+	p.mmio64 = UINT64_MAX;
+	cr_expect_eq(vm_memlock(&p), UINT64_MAX);
 }

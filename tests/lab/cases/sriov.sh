@@ -6,6 +6,17 @@ vfs_of() {
 	echo '"devices": [{"address": "'"$1"'", "mode": "sriov", "num_vfs": '"$2"'}]'
 }
 
+# refused_elsewhere PF NAMESPACE: mounted where only another process sees it, as in a container.
+refused_elsewhere() {
+	local process
+	unshare -m --propagation private sh -c 'mount "$1" folder && touch mounted && exec sleep 1000' - "$2" &
+	process=$!
+	wait_until 10 test -e mounted
+	refused 'mounted on .*/folder' "$(vfs_of "$1" 1)"
+	kill $process
+	wait $process || true
+}
+
 full_test_refusals_change_nothing() {
 	local pf namespace
 	pf=$(sriov_controller)
@@ -18,6 +29,7 @@ full_test_refusals_change_nothing() {
 	mount "$namespace" folder
 	refused 'mounted on' "$(vfs_of "$pf" 1)"
 	umount folder
+	refused_elsewhere "$pf" "$namespace"
 	echo "$pf" > "$pci/$pf/driver/unbind"
 	remember
 	refused 'no driver' "$(vfs_of "$pf" 1)"

@@ -60,7 +60,25 @@ full_test_three_devices_in_one_guest() {
 	[ $(($2 - $1 + 1)) = $((1 << 30)) ] || fail "in the guest the big BAR is $1 $2"
 	holds receipt.json '.clean and .verified and (.devices | length) == 3'
 	holds receipt.json '[.devices[].guest_address] | all(. != null)'
+	holds receipt.json '[.devices[].bars[2]] | any(. == 1073741824)'
 	echo > "$pci/$big/driver_override"
 	echo "$display" > "$pci/$display/driver/unbind"
 	no_vm_left
+}
+
+# Through /dev/iommu where QEMU and kernel have it; elsewhere it is refused, and nothing is left changed.
+limit_full_test_iommufd=420
+full_test_iommufd() {
+	remember
+	keys='"iommufd": true, "devices": [{"address": "'$(driverless_device)'"}]'
+	nested -- sh -c 'cat /sys/bus/pci/devices/*/device'
+	as_before
+	no_vm_left
+	if [ "$code" = 125 ]; then
+		has err 'iommufd: (this QEMU has no such object|this kernel|the kernel)'
+		return
+	fi
+	same "$code" 0
+	has out '^0x11e8'
+	holds receipt.json '.clean and .verified and (.qemu_arguments | any(contains("\"iommufd\":\"iommufd0\"")))'
 }
