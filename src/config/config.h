@@ -92,6 +92,7 @@ struct config_device {
  */
 struct config {
 	bool enabled;
+	bool iommufd;
 	enum hypervisor hypervisor;
 	char *base_image;
 	unsigned int vcpus;
@@ -124,7 +125,6 @@ struct config {
 		char *vgpu_type;
 		bool force;
 	} gpu;
-	bool iommufd;
 	struct config_device *devices;
 	size_t n_devices;
 	struct config_mount *mounts;

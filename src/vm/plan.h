@@ -159,7 +159,7 @@ struct vm_plan {
 	int seed_fd;
 	const char *kernel, *initrd, *append;
 	int qmp_fd, serial_fd;
-	bool network, isolated;
+	bool network, isolated, iommufd;
 	const char *mac;
 	int lan_fd, lan_vhost_fd;
 	const char *lan_mac;
@@ -168,7 +168,6 @@ struct vm_plan {
 	size_t n_mounts;
 	struct vm_device devices[VM_DEVICES_MAX];
 	size_t n_devices;
-	bool iommufd;
 	dev_t iommu_rdev;
 	uint64_t mmio64;
 	unsigned int phys_bits;

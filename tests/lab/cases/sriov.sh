@@ -9,6 +9,7 @@ vfs_of() {
 # refused_elsewhere PF NAMESPACE: mounted where only another process sees it, as in a container.
 refused_elsewhere() {
 	local process
+	# shellcheck disable=SC2016 # for the inner shell
 	unshare -m --propagation private sh -c 'mount "$1" folder && touch mounted && exec sleep 1000' - "$2" &
 	process=$!
 	wait_until 10 test -e mounted
