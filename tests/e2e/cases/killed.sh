@@ -20,8 +20,8 @@ random_moment() {
 	awk -v r="$RANDOM" -v max="$1" 'BEGIN { printf "%.2f", r / 32768 * max }'
 }
 
-limit_test_front_at_ten_random_moments=900
-test_front_at_ten_random_moments() {
+limit_full_test_front_at_ten_random_moments=900
+full_test_front_at_ten_random_moments() {
 	local i
 	for i in 1 2 3 4 5 6 7 8 9 10; do
 		front_killed_after "$(random_moment $((i * 6)))"

@@ -32,7 +32,7 @@ test_a_vm_that_is_off_is_not_preserved() {
 }
 
 # The guest goes off only after it was preserved.
-test_ssh_to_a_preserved_vm_that_is_off() {
+full_test_ssh_to_a_preserved_vm_that_is_off() {
 	expect 0 run_vm --name kept --preserve -- sh -c '(sleep 20; poweroff -f) > /dev/null 2>&1 < /dev/null &' 2> err
 	wait_until 120 gone qemu_of
 	SECONDS=0

@@ -26,7 +26,7 @@ test_hostile_folder() {
 	same "$(ls)" "$(printf '%s\n' dest err out victim)"
 }
 
-test_sparse_file_of_a_tebibyte() {
+full_test_sparse_file_of_a_tebibyte() {
 	mkdir dest
 	local code=0
 	timeout 200 "$BMVM" run "${small[@]}" --workdir /srv \

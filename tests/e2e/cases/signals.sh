@@ -57,7 +57,7 @@ test_term_ends_the_run_and_ctrl_c_cannot_skip_the_clean_up() {
 	no_vm_left
 }
 
-test_ctrl_c_on_a_terminal() {
+full_test_ctrl_c_on_a_terminal() {
 	pty_start "$BMVM" run "${small[@]}" --tty -- \
 		sh -c 'trap "echo caught; exit 4" INT; stty size; echo rea""dy; while :; do sleep 0.2; done'
 	pty_sees 'ready' 150

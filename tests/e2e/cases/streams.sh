@@ -90,7 +90,7 @@ test_many_random_bytes() {
 	rm random back
 }
 
-test_reader_that_leaves_early() {
+full_test_reader_that_leaves_early() {
 	local status=0
 	run_vm -- cat /dev/zero 2> err | head -c 10 > out || status=$?
 	same "$(wc -c < out)" 10

@@ -29,7 +29,7 @@ test_disk_full_under_the_overlay() {
 	has err 'space|full|ENOSPC|I/O error'
 }
 
-test_guest_without_sshd() {
+full_test_guest_without_sshd() {
 	local image=/var/lib/bmvm/images/default keys
 	keys=$(jq -c --arg dir $image '{
 		kernel: ($dir + "/" + .kernel.file), initrd: ($dir + "/" + .initrd.file),

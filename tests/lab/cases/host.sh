@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # The lab itself is what it says, and bmvm runs in it as on a bare-metal node.
 
-test_display_device_can_be_passed() {
+full_test_display_device_can_be_passed() {
 	local display member
 	display=$(one $(functions_with vendor 0x1002))
 	same "$(cat "$pci/$display/class")" 0x030000
@@ -12,18 +12,18 @@ test_display_device_can_be_passed() {
 	done
 }
 
-test_groups_of_several_devices() {
+full_test_groups_of_several_devices() {
 	local function
 	for function in $(functions_with class 0x060100); do
 		[ "$(find "$pci/$function/iommu_group/devices" -type l | wc -l)" -gt 1 ] || fail "$function is alone"
 	done
 }
 
-test_driverless_device() {
+full_test_driverless_device() {
 	same "$(driver_of "$(one $(functions_with device 0x11e8))")" ""
 }
 
-test_huge_bar() {
+full_test_huge_bar() {
 	local address function
 	function=$(one $(functions_with device 0x1110))
 	address=$(sed -n 3p "$pci/$function/resource")
@@ -31,7 +31,7 @@ test_huge_bar() {
 	[ $(($2 - $1 + 1)) -ge $((1 << 30)) ] || fail "its BAR 2 is $address"
 }
 
-test_vfio_pci_loads() {
+full_test_vfio_pci_loads() {
 	[ ! -e /sys/bus/pci/drivers/vfio-pci ] || fail "vfio-pci is there without being loaded"
 	modprobe vfio-pci
 	[ -c /dev/vfio/vfio ] || fail "no /dev/vfio/vfio"
@@ -39,7 +39,7 @@ test_vfio_pci_loads() {
 	[ ! -e /sys/bus/pci/drivers/vfio-pci ] || fail "vfio-pci is still there"
 }
 
-test_virtual_functions() {
+full_test_virtual_functions() {
 	local pf vf second
 	pf=$(sriov_controller)
 	same "$(cat "$pci/$pf/sriov_totalvfs")" 4
@@ -60,7 +60,7 @@ test_virtual_functions() {
 	modprobe -r vfio-pci
 }
 
-test_mediated_devices() {
+full_test_mediated_devices() {
 	local parent uuid=83b8f4f2-509f-382f-3c1e-e6bfe0fa1001 types
 	for parent in mtty mdpy mbochs; do
 		types=/sys/class/mdev_bus/$parent/mdev_supported_types
@@ -74,7 +74,7 @@ test_mediated_devices() {
 	[ ! -e "$mdevs/$uuid" ] || fail "the device is still there"
 }
 
-test_check() {
+full_test_check() {
 	"$BMVM" check --json > out || true
 	holds out '.[] | select(.id == "cpu") | .status == "ok"'
 	holds out '.[] | select(.id == "kvm") | .status == "ok"'

@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # Whole functions: taken on this kernel, seen in a guest that really boots, given back.
 
-test_looking_changes_nothing() {
+full_test_looking_changes_nothing() {
 	local display
 	display=$(display_device)
 	remember
@@ -18,7 +18,7 @@ test_looking_changes_nothing() {
 	as_before
 }
 
-test_refusals_change_nothing() {
+full_test_refusals_change_nothing() {
 	local lpc disk bus
 	lpc=$(one $(functions_with class 0x060100))
 	disk=$(one $(functions_with class 0x010601))
