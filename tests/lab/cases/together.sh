@@ -65,22 +65,23 @@ full_test_vfs_that_were_there() {
 # Both find no VF and want to make one; who comes too late waits until the other's is gone.
 limit_full_test_two_that_start_together=300
 full_test_two_that_start_together() {
-	local name keys
+	local name keys now=first later=second
 	keys='"devices": [{"address": "'"$(sriov_controller)"'", "mode": "sriov"}]'
 	remember
 	for name in first second; do
-		start_vm "$(with "$keys")" --name $name --wait 200 -- true
+		start_vm "$(with "$keys")" --name $name --wait 200 -- sleep 1000
 		wait_until 10 test -s err
 		mv -f out out.$name
 		mv -f err err.$name
 		printf -v $name %s "$front"
 	done
-	# shellcheck disable=SC2154 # set above
-	for front in "$first" "$second"; do
-		ended "$front"
-		same $code 0
-	done
-	cat err.first err.second
+	wait_until 90 running '(first|second)'
+	running first || { now=second later=first; }
+	sleep 5
+	! running $later || fail "both have the only VF"
+	stopped "${!now}"
+	wait_until 90 running $later
+	stopped "${!later}"
 	as_before
 	no_vm_left
 }
