@@ -40,19 +40,25 @@ static bool is_object(struct json_object *v)
 	return json_object_is_type(v, json_type_object);
 }
 
+/* ASCII's, and U+0080..U+009F, which a terminal may obey as well. */
+static bool has_control(const char *s)
+{
+	for (; *s != '\0'; s++) {
+		unsigned char c = (unsigned char)s[0], next = (unsigned char)s[1];
+
+		if (c < 0x20 || c == 0x7f || (c == 0xc2 && next >= 0x80 && next < 0xa0))
+			return true;
+	}
+	return false;
+}
+
 /* Part of file names and of terminal output, so nothing that could break either. */
 static bool is_name(struct json_object *v)
 {
 	const char *s = is_text(v) ? json_object_get_string(v) : "";
 	size_t n = strlen(s);
 
-	if (n == 0 || n > NAME_BYTES_MAX || strspn(s, ".") == n)
-		return false;
-	for (size_t i = 0; i < n; i++) {
-		if ((unsigned char)s[i] < 0x20 || s[i] == 0x7f)
-			return false;
-	}
-	return true;
+	return n > 0 && n <= NAME_BYTES_MAX && strspn(s, ".") < n && !has_control(s);
 }
 
 /* A count of GPUs, if it is one: a whole number, or the text of one. */

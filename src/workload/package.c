@@ -258,8 +258,13 @@ static int add_python_models(const struct source *s, struct json_object *list, s
 	if (json_object_array_length(list) > PACKAGE_MODELS_MAX)
 		return error_set(err, E2BIG, "%s: gives more than %d models", s->file,
 				 PACKAGE_MODELS_MAX);
-	for (size_t i = 0; r == 0 && i < json_object_array_length(list); i++)
-		r = package_add(&f->models, json_object_array_get_idx(list, i), s->file, err);
+	for (size_t i = 0; r == 0 && i < json_object_array_length(list); i++) {
+		struct json_object *o = json_object_array_get_idx(list, i);
+
+		r = package_add(&f->models, o, s->file, err);
+		if (r == 0 && package_place(o, s->folder) < 0)
+			r = no_memory(err);
+	}
 	return r;
 }
 

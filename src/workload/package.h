@@ -29,7 +29,8 @@ struct error;
 /**
  * struct python_folder - Models of one scripts/D/get_models_json.py
  * @folder: "D"
- * @models: as list_models() gave them, before update_model(), names with their prefix
+ * @models: as list_models() gave them, before update_model(); names with their prefix, dockerfile
+ * and scripts relative to the package
  */
 struct python_folder {
 	char *folder;

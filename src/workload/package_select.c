@@ -26,6 +26,12 @@ struct picks {
 	size_t n, room;
 };
 
+/* What python3 said about the picks of one folder, in their order, and how many were used. */
+struct update {
+	struct json_object *list;
+	size_t taken;
+};
+
 static void picks_done(struct picks *picks)
 {
 	free(picks->v);
@@ -128,9 +134,9 @@ static int pick_tag(const struct package *p, const struct tag *tag, struct picks
 	return r;
 }
 
-/* Updated objects of the picks that are of @python, in order; NULL when there are none. */
+/* Asks for the picks that are of @python; nothing is asked when there are none. */
 static int update(const struct package *p, const struct picks *picks,
-		  const struct python_folder *python, struct json_object **ret, struct error *err)
+		  const struct python_folder *python, struct update *ret, struct error *err)
 {
 	AUTO_FREE size_t *which = calloc(picks->n + 1, sizeof(*which));
 	size_t n = 0;
@@ -141,13 +147,12 @@ static int update(const struct package *p, const struct picks *picks,
 		if (picks->v[i].python == python)
 			which[n++] = picks->v[i].index;
 	}
-	*ret = NULL;
 	if (n == 0)
 		return 0;
-	return python_models_update(p->dir, python->folder, which, n, ret, err);
+	return python_models_update(p->dir, python->folder, which, n, &ret->list, err);
 }
 
-/* Makes a pick's model; @updated is what python3 said about it, or NULL. */
+/* Makes a pick's model; @updated is what python3 said about it, NULL for a model of a file. */
 static int finish(const struct pick *pick, struct json_object *updated, struct model_list *list,
 		  struct error *err)
 {
@@ -171,21 +176,19 @@ static int finish(const struct pick *pick, struct json_object *updated, struct m
 	return r;
 }
 
-/* Writes each pick of @python (NULL: of files) into its place of @models. */
-static int finish_all(const struct package *p, const struct picks *picks,
-		      struct json_object **updates, struct model_list *list, struct error *err)
+static int finish_all(const struct package *p, const struct picks *picks, struct update *updates,
+		      struct model_list *list, struct error *err)
 {
-	AUTO_FREE size_t *taken = calloc(p->n_python + 1, sizeof(*taken));
-	int r = taken == NULL ? no_memory(err) : 0;
+	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < picks->n; i++) {
 		const struct pick *pick = &picks->v[i];
 		struct json_object *updated = NULL;
 
 		if (pick->python != NULL) {
-			size_t f = (size_t)(pick->python - p->python);
+			struct update *u = &updates[pick->python - p->python];
 
-			updated = json_object_array_get_idx(updates[f], taken[f]++);
+			updated = json_object_array_get_idx(u->list, u->taken++);
 		}
 		r = finish(pick, updated, list, err);
 	}
@@ -195,15 +198,17 @@ static int finish_all(const struct package *p, const struct picks *picks,
 static int make_models(const struct package *p, const struct picks *picks, struct model_list *list,
 		       struct error *err)
 {
-	AUTO_FREE struct json_object **updates = calloc(p->n_python + 1, sizeof(*updates));
-	int r = updates == NULL ? no_memory(err) : 0;
+	AUTO_FREE struct update *updates = calloc(p->n_python + 1, sizeof(*updates));
+	int r = 0;
 
-	for (size_t f = 0; r == 0 && f < p->n_python; f++)
-		r = update(p, picks, &p->python[f], &updates[f], err);
+	if (updates == NULL)
+		return no_memory(err);
+	for (size_t i = 0; r == 0 && i < p->n_python; i++)
+		r = update(p, picks, &p->python[i], &updates[i], err);
 	if (r == 0)
 		r = finish_all(p, picks, updates, list, err);
-	for (size_t f = 0; updates != NULL && f < p->n_python; f++)
-		json_putp(&updates[f]);
+	for (size_t i = 0; i < p->n_python; i++)
+		json_putp(&updates[i].list);
 	return r;
 }
 

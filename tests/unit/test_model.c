@@ -179,6 +179,7 @@ static const struct {
 	{ "{\"name\": \"..\", \"args\": \"\"}", "at.name: must be a name" },
 	{ "{\"name\": \"a\\nb\", \"args\": \"\"}", "at.name: must be a name" },
 	{ "{\"name\": \"a\\u007f\", \"args\": \"\"}", "at.name: must be a name" },
+	{ "{\"name\": \"a\\u009b\", \"args\": \"\"}", "at.name: must be a name" },
 	{ WITH("\"url\": []"), "at.url: must be a string" },
 	{ WITH("\"dockerfile\": 1"), "at.dockerfile: must be a string" },
 	{ WITH("\"owner\": {}"), "at.owner: must be a string" },

@@ -318,6 +318,52 @@ Test(package, is_not_stopped_by_what_is_no_file)
 	cr_assert_not_null(strstr(err.msg, "not a regular file"), "%s", err.msg);
 }
 
+Test(package, survives_hostile_text)
+{
+	enum { SIZE = 1 << 20 };
+	static const struct {
+		const char *begin;
+		char fill;
+		const char *message;
+	} cases[] = {
+		{ "", '[', "inside one another" }, { "[{\"name\": \"", 'x', "models.json:1:" },
+		{ "[", '\0', "NUL byte" },         { "[\"", '\xff', "is not UTF-8" },
+		{ "[", '9', "models.json:1:2" },   { "", '\n', "expected a value" },
+	};
+	AUTO_FREE char *path = path_join(root, "models.json");
+	AUTO_FREE char *text = malloc(SIZE);
+
+	cr_assert_not_null(text);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct package p = PACKAGE_INIT;
+		struct error err = ERROR_INIT;
+
+		memset(text, cases[i].fill, SIZE);
+		memcpy(text, cases[i].begin, strlen(cases[i].begin));
+		cr_assert_eq(file_write_atomic_at(AT_FDCWD, path, text, SIZE, 0600, NULL), 0);
+		cr_assert_eq(package_load(root, &p, &err), -EINVAL, "%zu: %s", i, err.msg);
+		cr_assert_not_null(strstr(err.msg, cases[i].message), "%zu: %s", i, err.msg);
+	}
+}
+
+Test(package, names_a_model_whose_name_gets_too_long)
+{
+	struct package p = PACKAGE_INIT;
+	struct error err = ERROR_INIT;
+	char name[199];
+
+	memset(name, 'n', sizeof(name));
+	name[sizeof(name) - 1] = '\0';
+	tree_file(root, "models.json", "[]");
+	tree_file(root, "scripts/xyz/models.json",
+		  "[{\"name\": \"%s\", \"args\": \"\", \"dockerfile\": \"d\", \"scripts\": \"s\"}]",
+		  name);
+	cr_assert_eq(package_load(root, &p, &err), -EINVAL);
+	cr_assert_not_null(strstr(err.msg, "xyz/nnn"), "%s", err.msg);
+	cr_assert_not_null(strstr(err.msg, "name: must be a name of 1 to 200 bytes"), "%s",
+			   err.msg);
+}
+
 Test(package, bounds_size_and_number)
 {
 	AUTO_FREE char *path = path_join(root, "models.json");
