@@ -84,7 +84,7 @@ options_of() {
 
 {
 	"$BMVM" --help
-	for name in run check gpus ps ssh console logs destroy recover image; do help_of $name; done
+	for name in run check gpus ps ssh console logs destroy recover image discover; do help_of $name; done
 	for name in build import list verify shell rm; do help_of image $name; done
 	echo --version --help
 } > "$work/help"
