@@ -147,9 +147,10 @@ int names_image(const char *model, const char *dockerfile, const char *architect
 	const char *suffix = architecture == NULL ? "" : architecture;
 	int r = model_part(model, &first, err);
 
-	if (r == 0)
-		r = dockerfile_part(dockerfile, &second, err);
-	if (r < 0)
+	if (first == NULL)
+		return r;
+	r = dockerfile_part(dockerfile, &second, err);
+	if (second == NULL)
 		return r;
 	for (char *c = first; *c != '\0'; c++)
 		*c = small(*c);
@@ -179,9 +180,10 @@ static int log_name(const char *model, const char *dockerfile, const char *endin
 	AUTO_FREE char *first = NULL, *second = NULL, *name = NULL;
 	int r = model_part(model, &first, err);
 
-	if (r == 0)
-		r = dockerfile_part(dockerfile, &second, err);
-	if (r < 0)
+	if (first == NULL)
+		return r;
+	r = dockerfile_part(dockerfile, &second, err);
+	if (second == NULL)
 		return r;
 	if (asprintf(&name, "%s_%s%s", first, second, ending) < 0) {
 		name = NULL;
@@ -269,7 +271,7 @@ int names_run_log(const char *model, const char *image, char **ret, struct error
 
 	if (r == 0)
 		r = model_part(model, &first, err);
-	if (r < 0)
+	if (first == NULL)
 		return r;
 	second = image_part(image);
 	if (second == NULL ||
@@ -303,7 +305,7 @@ int names_environment(const char *model, char **ret, struct error *err)
 	char *name = NULL;
 	int r = model_part(model, &first, err);
 
-	if (r < 0)
+	if (first == NULL)
 		return r;
 	if (asprintf(&name, "%s_env", first) < 0)
 		return no_memory(err);
