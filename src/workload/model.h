@@ -50,6 +50,21 @@ struct model {
 size_t model_check(struct json_object *object, const char *path, struct strv *problems);
 
 /**
+ * path_in_package() - Whether a path stays inside of the folder that it is relative to
+ *
+ * Looks at the text only: not absolute, and no more ".." than there are names before them.
+ */
+bool path_in_package(const char *path);
+
+/**
+ * model_check_paths() - Whether all paths of a model stay inside of the package
+ *
+ * Only the package goes into the guest. Not part of model_check(), so that one such model keeps
+ * nobody from using the others. Return: 0; -EINVAL with origin, member and rule in @err.
+ */
+int model_check_paths(const struct model *m, struct error *err);
+
+/**
  * model_init() - Make a model of an object
  * @object: a reference is taken, nothing is copied
  * @origin: copied
