@@ -11,8 +11,8 @@
 
 #define PATH_BYTES_MAX 1024
 
-/* Whether a path never goes above where it starts. */
-static bool stays(const char *path)
+/* How many folders below its start a path ends; below 0 when it goes above it on its way. */
+static int depth_of(const char *path)
 {
 	int depth = 0;
 
@@ -24,11 +24,16 @@ static bool stays(const char *path)
 		else if (len > 0 && !(len == 1 && *path == '.'))
 			depth++;
 		if (depth < 0)
-			return false;
+			break;
 		path += len;
 		path += strspn(path, "/");
 	}
-	return true;
+	return depth;
+}
+
+bool inside_is_top(const char *path)
+{
+	return depth_of(path) == 0;
 }
 
 static bool has_control(const char *s)
@@ -58,7 +63,7 @@ int inside_check(const char *what, const char *path, struct error *err)
 			err, EINVAL,
 			"%s: %s: must be relative to the package and not begin with \"%c\"", what,
 			path, path[0]);
-	if (!stays(path))
+	if (depth_of(path) < 0)
 		return error_set(err, EINVAL, "%s: %s leads out of the package", what, path);
 	return 0;
 }

@@ -5,6 +5,8 @@
 #ifndef BMVM_WORKLOAD_INSIDE_H
 #define BMVM_WORKLOAD_INSIDE_H
 
+#include <stdbool.h>
+
 struct error;
 
 /**
@@ -16,5 +18,8 @@ struct error;
  * Return: 0; -EINVAL naming @what, @path and the rule.
  */
 int inside_check(const char *what, const char *path, struct error *err);
+
+/** inside_is_top() - Whether a path that inside_check() takes is the package's top: ".", "a/.." */
+bool inside_is_top(const char *path);
 
 #endif
