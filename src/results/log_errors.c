@@ -132,21 +132,39 @@ static void look_at(struct log_scan *s, const char *line, size_t len)
 	}
 }
 
-int log_scan_begin(struct log_scan *scan, const struct log_rules *rules)
+void log_scan_begin(struct log_scan *scan, const struct log_rules *rules)
 {
 	*scan = (struct log_scan){ .rules = rules, .line = 1 };
-	scan->buffer = malloc(LOG_LINE_MAX);
-	return scan->buffer == NULL ? -ENOMEM : 0;
+}
+
+/* Room for @n bytes, of which there may be LOG_LINE_MAX. */
+static int reserve(struct log_scan *s, size_t n)
+{
+	size_t size = s->size == 0 ? 4096 : s->size;
+	char *bigger;
+
+	if (n <= s->size)
+		return 0;
+	while (size < n)
+		size *= 2;
+	bigger = realloc(s->buffer, size);
+	if (bigger == NULL)
+		return -ENOMEM;
+	s->buffer = bigger;
+	s->size = size;
+	return 0;
 }
 
 /* Adds to a line that has begun; when that is too long, looks at it and goes on with its end. */
-static void gather(struct log_scan *s, const char *bytes, size_t len)
+static int gather(struct log_scan *s, const char *bytes, size_t len)
 {
 	while (len > 0) {
 		size_t n = LOG_LINE_MAX - s->n;
 
 		if (n > len)
 			n = len;
+		if (reserve(s, s->n + n) < 0)
+			return -ENOMEM;
 		memcpy(s->buffer + s->n, bytes, n);
 		s->n += n;
 		bytes += n;
@@ -157,18 +175,23 @@ static void gather(struct log_scan *s, const char *bytes, size_t len)
 			s->n = OVERLAP;
 		}
 	}
+	return 0;
 }
 
 /* The line ends behind these bytes. */
-static void end_line(struct log_scan *s, const char *bytes, size_t len)
+static int end_line(struct log_scan *s, const char *bytes, size_t len)
 {
+	int r;
+
 	if (s->n == 0 && len <= LOG_LINE_MAX) {
 		look_at(s, bytes, len);
-		return;
+		return 0;
 	}
-	gather(s, bytes, len);
-	look_at(s, s->buffer, s->n);
+	r = gather(s, bytes, len);
+	if (r == 0)
+		look_at(s, s->buffer, s->n);
 	s->n = 0;
+	return r;
 }
 
 static size_t line_length(const char *bytes, size_t len)
@@ -182,27 +205,28 @@ static size_t line_length(const char *bytes, size_t len)
 	return cr != NULL ? (size_t)(cr - bytes) : len;
 }
 
-void log_scan_feed(struct log_scan *scan, const char *bytes, size_t len)
+int log_scan_feed(struct log_scan *scan, const char *bytes, size_t len)
 {
 	while (len > 0 && scan->found.text == NULL && !scan->rules->off) {
 		size_t n = line_length(bytes, len);
 
-		if (n == len) {
-			gather(scan, bytes, n);
-			return;
-		}
-		end_line(scan, bytes, n);
+		if (n == len)
+			return gather(scan, bytes, n);
+		if (end_line(scan, bytes, n) < 0)
+			return -ENOMEM;
 		if (bytes[n] == '\n')
 			scan->line++;
 		bytes += n + 1;
 		len -= n + 1;
 	}
+	return 0;
 }
 
 bool log_scan_end(struct log_scan *scan, struct log_error *ret)
 {
 	if (scan->found.text == NULL && scan->n > 0)
-		end_line(scan, "", 0);
+		look_at(scan, scan->buffer, scan->n);
+	scan->n = 0;
 	*ret = scan->found;
 	return ret->text != NULL;
 }
@@ -211,7 +235,7 @@ void log_scan_done(struct log_scan *scan)
 {
 	free(scan->buffer);
 	scan->buffer = NULL;
-	scan->n = 0;
+	scan->n = scan->size = 0;
 }
 
 /* The member of the context, else the model's; NULL if neither has it or it is null. */

@@ -79,7 +79,7 @@ struct log_error {
 
 /**
  * struct log_scan - A search that goes on
- * @buffer: the line that has begun, @n bytes of it
+ * @buffer: the line that has begun, @n of @size bytes
  */
 struct log_scan {
 	const struct log_rules *rules;
@@ -87,13 +87,14 @@ struct log_scan {
 	size_t line;
 	char *buffer;
 	size_t n;
+	size_t size;
 };
 
-/** log_scan_begin() - Start a search. @rules: borrowed until the end. Return: 0 or -ENOMEM. */
-int log_scan_begin(struct log_scan *scan, const struct log_rules *rules);
+/** log_scan_begin() - Start a search. @rules: borrowed until the end. */
+void log_scan_begin(struct log_scan *scan, const struct log_rules *rules);
 
-/** log_scan_feed() - Read the next @len bytes of the log. */
-void log_scan_feed(struct log_scan *scan, const char *bytes, size_t len);
+/** log_scan_feed() - Read the next @len bytes of the log. Return: 0 or -ENOMEM. */
+int log_scan_feed(struct log_scan *scan, const char *bytes, size_t len);
 
 /** log_scan_end() - The log ends here. Return: whether an error was found; @ret is filled. */
 bool log_scan_end(struct log_scan *scan, struct log_error *ret);

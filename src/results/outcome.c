@@ -39,29 +39,42 @@ static int open_log(int dir_fd, const char *path, struct error *err)
 	return TAKE_FD(fd);
 }
 
+static int read_pieces(int fd, struct performance_scan *performance, struct log_scan *errors)
+{
+	AUTO_FREE char *piece = malloc(PIECE);
+	ssize_t n = 1;
+
+	if (piece == NULL)
+		return -ENOMEM;
+	while (n != 0) {
+		n = read(fd, piece, PIECE);
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n < 0)
+			continue;
+		performance_feed(performance, piece, (size_t)n);
+		if (log_scan_feed(errors, piece, (size_t)n) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 int log_findings_read(int dir_fd, const char *path, const struct log_rules *rules,
 		      struct log_findings *ret, struct error *err)
 {
-	AUTO_LOG_SCAN struct log_scan scan = { .buffer = NULL };
 	struct performance_scan performance = { .keyword = 0 };
+	AUTO_LOG_SCAN struct log_scan errors;
 	AUTO_CLOSE int fd = open_log(dir_fd, path, err);
-	AUTO_FREE char *piece = malloc(PIECE);
-	ssize_t n;
+	int r;
 
+	log_scan_begin(&errors, rules);
 	if (fd < 0)
 		return fd;
-	if (piece == NULL || log_scan_begin(&scan, rules) < 0)
-		return error_set(err, ENOMEM, "read %s: out of memory", path);
-	while ((n = read(fd, piece, PIECE)) != 0) {
-		if (n < 0 && errno != EINTR)
-			return error_errno(err, "read %s", path);
-		if (n > 0) {
-			performance_feed(&performance, piece, (size_t)n);
-			log_scan_feed(&scan, piece, (size_t)n);
-		}
-	}
+	r = read_pieces(fd, &performance, &errors);
+	if (r < 0)
+		return error_set(err, -r, "read %s: %s", path, strerror(-r));
 	ret->measured = performance_end(&performance, &ret->performance);
-	(void)log_scan_end(&scan, &ret->error);
+	(void)log_scan_end(&errors, &ret->error);
 	return 0;
 }
 
