@@ -118,7 +118,8 @@ int live_log_settle(struct live_log *log, const struct watchset *ws, struct erro
 	do
 		r = take(log, err);
 	while (r > 0);
-	while (r == 0 && log->screen_fd >= 0 && log->shown < log->written) {
+	show(log);
+	while (r == 0 && ws != NULL && log->screen_fd >= 0 && log->shown < log->written) {
 		r = watch_serve(ws, deadline_in_ms(PAUSE_MS), err);
 		show(log);
 	}

@@ -63,10 +63,9 @@ int live_log_say(struct live_log *log, struct error *err, const char *fmt, ...)
 
 /**
  * live_log_settle() - Take what is left in the pipe and show all of it
- * @ws: served while the screen is waited for; NULL: none
+ * @ws: served while the screen is waited for, as long as it takes; NULL: that is not waited for
  *
- * To be called when a program has ended. Blocks as long as the screen does. Return: 0; errno of
- * the file; what a watch returned.
+ * To be called when a program has ended. Return: 0; errno of the file; what a watch returned.
  */
 int live_log_settle(struct live_log *log, const struct watchset *ws, struct error *err);
 
