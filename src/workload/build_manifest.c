@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "workload/manifest.h"
+#include "workload/build_manifest.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -22,11 +22,11 @@ static int no_memory(struct error *err)
 	return error_set(err, ENOMEM, "out of memory");
 }
 
-void manifest_done(struct manifest *m)
+void build_manifest_done(struct build_manifest *m)
 {
 	(void)json_object_put(m->object);
 	free(m->name);
-	*m = (struct manifest)MANIFEST_INIT;
+	*m = (struct build_manifest)BUILD_MANIFEST_INIT;
 }
 
 /* A member, or NULL; @o may be NULL or no object. */
@@ -110,8 +110,8 @@ static struct json_object *new_deployment(struct json_object *from)
 	return deployment;
 }
 
-int manifest_init(struct manifest *ret, struct json_object *context, const char *gpu_vendor,
-		  const char *guest_os, struct error *err)
+int build_manifest_init(struct build_manifest *ret, struct json_object *context,
+			const char *gpu_vendor, const char *guest_os, struct error *err)
 {
 	struct json_object *o = json_new_object(), *summary = json_new_object();
 
@@ -127,11 +127,11 @@ int manifest_init(struct manifest *ret, struct json_object *context, const char 
 	json_add(o, "summary", summary);
 	json_add(o, "deployment_config", new_deployment(context));
 	ret->object = o;
-	ret->name = strdup(MANIFEST_FILE);
+	ret->name = strdup(BUILD_MANIFEST_FILE);
 	return ret->name == NULL ? no_memory(err) : 0;
 }
 
-static struct json_object *new_image(const struct manifest_build *b)
+static struct json_object *new_image(const struct build_manifest_build *b)
 {
 	struct json_object *o = json_new_object();
 
@@ -149,7 +149,7 @@ static struct json_object *new_image(const struct manifest_build *b)
 	return o;
 }
 
-static void add_credential(struct manifest *m, const char *cred)
+static void add_credential(struct build_manifest *m, const char *cred)
 {
 	struct json_object *list = member(m->object, "credentials_required");
 
@@ -162,7 +162,7 @@ static void add_credential(struct manifest *m, const char *cred)
 	(void)json_object_array_add(list, json_new_string(cred));
 }
 
-void manifest_add(struct manifest *m, const struct manifest_build *build)
+void build_manifest_add(struct build_manifest *m, const struct build_manifest_build *build)
 {
 	struct json_object *summary = member(m->object, "summary");
 	struct json_object *image = new_image(build);
@@ -176,8 +176,8 @@ void manifest_add(struct manifest *m, const struct manifest_build *build)
 	add_credential(m, model_cred(build->model));
 }
 
-void manifest_add_failure(struct manifest *m, const char *model, const char *architecture,
-			  const char *error)
+void build_manifest_add_failure(struct build_manifest *m, const char *model,
+				const char *architecture, const char *error)
 {
 	struct json_object *o = json_new_object();
 
@@ -188,7 +188,7 @@ void manifest_add_failure(struct manifest *m, const char *model, const char *arc
 	(void)json_object_array_add(member(member(m->object, "summary"), "failed_builds"), o);
 }
 
-struct json_object *manifest_summary(const struct manifest *m)
+struct json_object *build_manifest_summary(const struct build_manifest *m)
 {
 	return member(m->object, "summary");
 }
@@ -232,7 +232,7 @@ static void mask(struct json_object *o)
 	}
 }
 
-struct json_object *manifest_masked(const struct manifest *m)
+struct json_object *build_manifest_masked(const struct build_manifest *m)
 {
 	struct json_object *copy = copy_of(m->object);
 
@@ -241,9 +241,10 @@ struct json_object *manifest_masked(const struct manifest *m)
 	return copy;
 }
 
-int manifest_save(const struct manifest *m, int dir_fd, const char *path, struct error *err)
+int build_manifest_save(const struct build_manifest *m, int dir_fd, const char *path,
+			struct error *err)
 {
-	AUTO_JSON struct json_object *masked = manifest_masked(m);
+	AUTO_JSON struct json_object *masked = build_manifest_masked(m);
 
 	return masked == NULL ? no_memory(err) : json_save_at(dir_fd, path, masked, 0644, err);
 }
@@ -273,8 +274,8 @@ static void unmask_members(struct json_object *o, struct json_object *own, char 
 	}
 }
 
-int manifest_unmask(struct manifest *m, struct json_object *context, char *const *environ_v,
-		    struct error *err)
+int build_manifest_unmask(struct build_manifest *m, struct json_object *context,
+			  char *const *environ_v, struct error *err)
 {
 	struct json_object *mine = member(m->object, "context");
 	struct json_object *tools = member(mine, "tools");
@@ -336,9 +337,9 @@ static int check_context(const char *name, struct json_object *o, struct error *
 	return 0;
 }
 
-static int check(const struct manifest *m, struct error *err)
+static int check(const struct build_manifest *m, struct error *err)
 {
-	AUTO_MANIFEST_IMAGES struct manifest_images images = MANIFEST_IMAGES_INIT;
+	AUTO_BUILD_MANIFEST_IMAGES struct build_manifest_images images = BUILD_MANIFEST_IMAGES_INIT;
 	int r;
 
 	if (!json_object_is_type(m->object, json_type_object))
@@ -348,13 +349,13 @@ static int check(const struct manifest *m, struct error *err)
 		r = check_objects(m->name, m->object, "built_models", err);
 	if (r == 0)
 		r = check_context(m->name, m->object, err);
-	return r < 0 ? r : manifest_images(m, &images, err);
+	return r < 0 ? r : build_manifest_images(m, &images, err);
 }
 
-int manifest_parse(const char *name, const char *text, size_t len, struct manifest *ret,
-		   struct error *err)
+int build_manifest_parse(const char *name, const char *text, size_t len, struct build_manifest *ret,
+			 struct error *err)
 {
-	AUTO_MANIFEST struct manifest m = { .name = strdup(name) };
+	AUTO_BUILD_MANIFEST struct build_manifest m = { .name = strdup(name) };
 	struct literal_text in = { .name = name, .text = text, .len = len, .syntax = LITERAL_JSON };
 	int r = m.name == NULL ? no_memory(err) : literal_parse(&in, &m.object, err);
 
@@ -363,17 +364,17 @@ int manifest_parse(const char *name, const char *text, size_t len, struct manife
 	if (r < 0)
 		return r;
 	*ret = m;
-	m = (struct manifest)MANIFEST_INIT;
+	m = (struct build_manifest)BUILD_MANIFEST_INIT;
 	return 0;
 }
 
-int manifest_load(const char *path, struct manifest *ret, struct error *err)
+int build_manifest_load(const char *path, struct build_manifest *ret, struct error *err)
 {
 	AUTO_FREE char *text = NULL;
 	size_t len = 0;
-	int r = file_read_input(path, MANIFEST_MAX, &text, &len, err);
+	int r = file_read_input(path, BUILD_MANIFEST_MAX, &text, &len, err);
 
-	return r < 0 ? r : manifest_parse(path, text, len, ret, err);
+	return r < 0 ? r : build_manifest_parse(path, text, len, ret, err);
 }
 
 /* Variables of the manifest with those of the run set over them. */
@@ -393,7 +394,8 @@ static void merge_variables(struct json_object *to, struct json_object *mine)
 	json_add(to, "docker_env_vars", merged);
 }
 
-struct json_object *manifest_context(const struct manifest *m, struct json_object *context)
+struct json_object *build_manifest_context(const struct build_manifest *m,
+					   struct json_object *context)
 {
 	static const char *const if_absent[] = {
 		"gpu_vendor",  "guest_os",     "tools",
@@ -420,16 +422,16 @@ struct json_object *manifest_context(const struct manifest *m, struct json_objec
 
 /* --- images ----------------------------------------------------------------------------------- */
 
-void manifest_images_done(struct manifest_images *images)
+void build_manifest_images_done(struct build_manifest_images *images)
 {
 	for (size_t i = 0; i < images->n; i++)
 		model_done(&images->v[i].model);
 	free(images->v);
 	strv_done(&images->without_model);
-	*images = (struct manifest_images)MANIFEST_IMAGES_INIT;
+	*images = (struct build_manifest_images)BUILD_MANIFEST_IMAGES_INIT;
 }
 
-static int init_model(const struct manifest *m, const char *key, struct json_object *object,
+static int init_model(const struct build_manifest *m, const char *key, struct json_object *object,
 		      struct model *ret, struct error *err)
 {
 	AUTO_FREE char *origin = NULL;
@@ -441,10 +443,10 @@ static int init_model(const struct manifest *m, const char *key, struct json_obj
 	return model_init(ret, object, origin, err);
 }
 
-static int read_image(const struct manifest *m, const char *key, struct json_object *object,
-		      struct manifest_image *ret, struct error *err)
+static int read_image(const struct build_manifest *m, const char *key, struct json_object *object,
+		      struct build_manifest_image *ret, struct error *err)
 {
-	struct manifest_image image = { .key = key, .object = object };
+	struct build_manifest_image image = { .key = key, .object = object };
 	int r;
 
 	image.image = text_of(object, "docker_image");
@@ -463,11 +465,11 @@ static int read_image(const struct manifest *m, const char *key, struct json_obj
 	return 0;
 }
 
-static int append_image(const struct manifest *m, const char *key, struct json_object *object,
-			struct manifest_images *images, struct error *err)
+static int append_image(const struct build_manifest *m, const char *key, struct json_object *object,
+			struct build_manifest_images *images, struct error *err)
 {
 	struct json_object *model = member(member(m->object, "built_models"), key);
-	struct manifest_image *v, image;
+	struct build_manifest_image *v, image;
 	int r;
 
 	if (model == NULL) {
@@ -489,9 +491,10 @@ static int append_image(const struct manifest *m, const char *key, struct json_o
 	return 0;
 }
 
-int manifest_images(const struct manifest *m, struct manifest_images *ret, struct error *err)
+int build_manifest_images(const struct build_manifest *m, struct build_manifest_images *ret,
+			  struct error *err)
 {
-	AUTO_MANIFEST_IMAGES struct manifest_images images = MANIFEST_IMAGES_INIT;
+	AUTO_BUILD_MANIFEST_IMAGES struct build_manifest_images images = BUILD_MANIFEST_IMAGES_INIT;
 	struct json_object *list = member(m->object, "built_images");
 
 	if (!json_object_is_type(list, json_type_object))
@@ -504,6 +507,6 @@ int manifest_images(const struct manifest *m, struct manifest_images *ret, struc
 			return r;
 	}
 	*ret = images;
-	images = (struct manifest_images)MANIFEST_IMAGES_INIT;
+	images = (struct build_manifest_images)BUILD_MANIFEST_IMAGES_INIT;
 	return 0;
 }

@@ -7,8 +7,8 @@
  * docker_env_vars, docker_build_arg and env_vars, VARIABLES_MASK stands for the value. When such a
  * file is run, the values come from the environment.
  */
-#ifndef BMVM_WORKLOAD_MANIFEST_H
-#define BMVM_WORKLOAD_MANIFEST_H
+#ifndef BMVM_WORKLOAD_BUILD_MANIFEST_H
+#define BMVM_WORKLOAD_BUILD_MANIFEST_H
 
 #include <json-c/json.h>
 #include <stddef.h>
@@ -19,50 +19,50 @@
 
 struct error;
 
-#define MANIFEST_FILE "build_manifest.json"
-#define MANIFEST_MAX  ((size_t)64 << 20)
+#define BUILD_MANIFEST_FILE "build_manifest.json"
+#define BUILD_MANIFEST_MAX  ((size_t)64 << 20)
 
 /**
- * struct manifest - The manifest
+ * struct build_manifest - The manifest
  * @object: owned
  * @name:   of the file, for messages; owned
  */
-struct manifest {
+struct build_manifest {
 	struct json_object *object;
 	char *name;
 };
 
-#define MANIFEST_INIT                                                                              \
+#define BUILD_MANIFEST_INIT                                                                        \
 	{                                                                                          \
 		.object = NULL                                                                     \
 	}
 
-void manifest_done(struct manifest *m);
+void build_manifest_done(struct build_manifest *m);
 
-#define AUTO_MANIFEST CLEANUP(manifest_done)
+#define AUTO_BUILD_MANIFEST CLEANUP(build_manifest_done)
 
 /* --- writing ---------------------------------------------------------------------------------- */
 
 /**
- * manifest_init() - A manifest without images
+ * build_manifest_init() - A manifest without images
  * @context:    the additional context, with docker_build_arg and docker_env_vars as they are used;
  *              NULL: none. What madengine records of it is copied, see its schema
  * @gpu_vendor, @guest_os: in capitals; NULL: "AMD", "UBUNTU"
  *
  * Return: 0; -ENOMEM.
  */
-int manifest_init(struct manifest *ret, struct json_object *context, const char *gpu_vendor,
-		  const char *guest_os, struct error *err);
+int build_manifest_init(struct build_manifest *ret, struct json_object *context,
+			const char *gpu_vendor, const char *guest_os, struct error *err);
 
 /**
- * struct manifest_build - A build that went well; all borrowed
+ * struct build_manifest_build - A build that went well; all borrowed
  * @image:            its name, the key of both lists; one that is there is replaced
  * @base_docker, @docker_sha: NULL: ""
  * @command:          as to be shown: docker_args_build() with masked secrets, as text
  * @gpu_vendor:       see struct dockerfile
  * @gpu_architecture: NULL: none
  */
-struct manifest_build {
+struct build_manifest_build {
 	const char *image;
 	const struct model *model;
 	const char *dockerfile;
@@ -75,45 +75,48 @@ struct manifest_build {
 	double seconds;
 };
 
-/** manifest_add() - Record a build. */
-void manifest_add(struct manifest *m, const struct manifest_build *build);
+/** build_manifest_add() - Record a build. */
+void build_manifest_add(struct build_manifest *m, const struct build_manifest_build *build);
 
 /**
- * manifest_add_failure() - Record a build that failed
+ * build_manifest_add_failure() - Record a build that failed
  * @architecture: NULL: none
  */
-void manifest_add_failure(struct manifest *m, const char *model, const char *architecture,
-			  const char *error);
+void build_manifest_add_failure(struct build_manifest *m, const char *model,
+				const char *architecture, const char *error);
 
-/** manifest_summary() - Its member "summary"; borrowed, NULL when there is none. */
-struct json_object *manifest_summary(const struct manifest *m);
+/** build_manifest_summary() - Its member "summary"; borrowed, NULL when there is none. */
+struct json_object *build_manifest_summary(const struct build_manifest *m);
 
-/** manifest_masked() - A copy with masked secrets; owned by the caller, NULL without memory. */
-struct json_object *manifest_masked(const struct manifest *m);
+/** build_manifest_masked() - A copy with masked secrets; owned by the caller, NULL without memory.
+ */
+struct json_object *build_manifest_masked(const struct build_manifest *m);
 
-/** manifest_save() - Write it masked, atomically, mode 0644. 0, or as json_save_at(). */
-int manifest_save(const struct manifest *m, int dir_fd, const char *path, struct error *err);
+/** build_manifest_save() - Write it masked, atomically, mode 0644. 0, or as json_save_at(). */
+int build_manifest_save(const struct build_manifest *m, int dir_fd, const char *path,
+			struct error *err);
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
 /**
- * manifest_parse() - Read a manifest's text
+ * build_manifest_parse() - Read a manifest's text
  * @name: for messages; copied
- * @ret:  end with manifest_done(), written only on success
+ * @ret:  end with build_manifest_done(), written only on success
  *
  * Required: built_images and built_models, objects of objects; of each model what model_init()
  * requires; names of images that docker takes. Of the context: docker_env_vars and
  * docker_build_arg, if there, are objects. All else may be anything. Return: 0; -EINVAL with place
  * or member, and the rule; -ENOMEM.
  */
-int manifest_parse(const char *name, const char *text, size_t len, struct manifest *ret,
-		   struct error *err);
+int build_manifest_parse(const char *name, const char *text, size_t len, struct build_manifest *ret,
+			 struct error *err);
 
-/** manifest_load() - The same from a file; may block on a FIFO. -EFBIG over MANIFEST_MAX. */
-int manifest_load(const char *path, struct manifest *ret, struct error *err);
+/** build_manifest_load() - The same from a file; may block on a FIFO. -EFBIG over
+ * BUILD_MANIFEST_MAX. */
+int build_manifest_load(const char *path, struct build_manifest *ret, struct error *err);
 
 /**
- * manifest_unmask() - Put the values of masked variables in their places
+ * build_manifest_unmask() - Put the values of masked variables in their places
  * @context:   additional context of the run, whose docker_env_vars win and need no value here, and
  *             whose tools, if any, take the place of the manifest's; NULL: none
  * @environ_v: "NAME=VALUE", NULL-terminated
@@ -121,11 +124,11 @@ int manifest_load(const char *path, struct manifest *ret, struct error *err);
  * Build arguments are left masked when the environment has no value, as nothing is built of them.
  * Return: 0; -ENOENT naming every variable that the environment lacks.
  */
-int manifest_unmask(struct manifest *m, struct json_object *context, char *const *environ_v,
-		    struct error *err);
+int build_manifest_unmask(struct build_manifest *m, struct json_object *context,
+			  char *const *environ_v, struct error *err);
 
 /**
- * manifest_context() - The context in which its images are run
+ * build_manifest_context() - The context in which its images are run
  * @context: additional context of the run, or NULL
  *
  * That one, with docker_env_vars, gpu_vendor, guest_os, tools, pre_scripts, post_scripts,
@@ -134,10 +137,11 @@ int manifest_unmask(struct manifest *m, struct json_object *context, char *const
  * docker_mounts, docker_gpus and docker_build_arg of the manifest do not count, as in madengine.
  * Return: owned by the caller; NULL without memory.
  */
-struct json_object *manifest_context(const struct manifest *m, struct json_object *context);
+struct json_object *build_manifest_context(const struct build_manifest *m,
+					   struct json_object *context);
 
 /**
- * struct manifest_image - An image with its model
+ * struct build_manifest_image - An image with its model
  * @key:      borrowed from the manifest, as all texts here
  * @object:   its entry of built_images; borrowed
  * @model:    owned
@@ -146,7 +150,7 @@ struct json_object *manifest_context(const struct manifest *m, struct json_objec
  *            loaded, or is pulled itself
  * @gpu_vendor, @gpu_architecture: NULL when absent
  */
-struct manifest_image {
+struct build_manifest_image {
 	const char *key;
 	struct json_object *object;
 	struct model model;
@@ -156,28 +160,29 @@ struct manifest_image {
 	const char *gpu_architecture;
 };
 
-struct manifest_images {
-	struct manifest_image *v;
+struct build_manifest_images {
+	struct build_manifest_image *v;
 	size_t n;
 	struct strv without_model;
 };
 
-#define MANIFEST_IMAGES_INIT                                                                       \
+#define BUILD_MANIFEST_IMAGES_INIT                                                                 \
 	{                                                                                          \
 		.v = NULL                                                                          \
 	}
 
 /**
- * manifest_images() - What is to be run, in order
- * @ret: lives no longer than @m; end with manifest_images_done(). Keys of images without a model
- *       are in its @without_model, worth a warning each
+ * build_manifest_images() - What is to be run, in order
+ * @ret: lives no longer than @m; end with build_manifest_images_done(). Keys of images without a
+ * model are in its @without_model, worth a warning each
  *
  * Return: 0; -EINVAL naming the member and the rule (only when @m was not parsed); -ENOMEM.
  */
-int manifest_images(const struct manifest *m, struct manifest_images *ret, struct error *err);
+int build_manifest_images(const struct build_manifest *m, struct build_manifest_images *ret,
+			  struct error *err);
 
-void manifest_images_done(struct manifest_images *images);
+void build_manifest_images_done(struct build_manifest_images *images);
 
-#define AUTO_MANIFEST_IMAGES CLEANUP(manifest_images_done)
+#define AUTO_BUILD_MANIFEST_IMAGES CLEANUP(build_manifest_images_done)
 
 #endif

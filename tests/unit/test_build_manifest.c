@@ -12,7 +12,7 @@
 #include "base/json.h"
 #include "helper_tree.h"
 #include "workload/image_filter.h"
-#include "workload/manifest.h"
+#include "workload/build_manifest.h"
 #include "workload/variables.h"
 
 static struct json_object *parse(const char *text)
@@ -30,11 +30,11 @@ static void make_model(struct model *m, const char *text)
 	cr_assert(model_init(m, o, "test", NULL) == 0);
 }
 
-static void read_text(struct manifest *m, const char *text)
+static void read_text(struct build_manifest *m, const char *text)
 {
 	struct error err = ERROR_INIT;
 
-	cr_assert(manifest_parse("f.json", text, strlen(text), m, &err) == 0, "%s", err.msg);
+	cr_assert(build_manifest_parse("f.json", text, strlen(text), m, &err) == 0, "%s", err.msg);
 }
 
 static void expect(struct json_object *o, const char *want)
@@ -52,30 +52,30 @@ static void expect(struct json_object *o, const char *want)
 	"\"MAD_SECRETS\": \"hidden\"}, \"distributed\": {\"launcher\": \"torchrun\"}, "            \
 	"\"docker_gpus\": \"0-3\", \"docker_cpus\": \"1\", \"model_args\": \"x\"}"
 
-static void build(struct manifest *m)
+static void build(struct build_manifest *m)
 {
 	AUTO_JSON struct json_object *context = parse(CONTEXT);
 	AUTO_MODEL struct model model = MODEL_INIT;
-	struct manifest_build b = { .image = "ci-m_d.ubuntu.amd",
-				    .model = &model,
-				    .dockerfile = "docker/d.ubuntu.amd.Dockerfile",
-				    .base_docker = "b",
-				    .command = "docker build ...",
-				    .log_file = "m_d.ubuntu.amd.build.live.log",
-				    .gpu_vendor = "AMD",
-				    .gpu_architecture = "gfx942",
-				    .seconds = 12.5 };
+	struct build_manifest_build b = { .image = "ci-m_d.ubuntu.amd",
+					  .model = &model,
+					  .dockerfile = "docker/d.ubuntu.amd.Dockerfile",
+					  .base_docker = "b",
+					  .command = "docker build ...",
+					  .log_file = "m_d.ubuntu.amd.build.live.log",
+					  .gpu_vendor = "AMD",
+					  .gpu_architecture = "gfx942",
+					  .seconds = 12.5 };
 
 	make_model(&model,
 		   "{\"name\": \"m\", \"args\": \"\", \"cred\": \"C\", \"own\": [1], "
 		   "\"env_vars\": {\"API_KEY\": \"hidden\"}}");
-	cr_assert(manifest_init(m, context, "AMD", NULL, NULL) == 0);
-	manifest_add(m, &b);
+	cr_assert(build_manifest_init(m, context, "AMD", NULL, NULL) == 0);
+	build_manifest_add(m, &b);
 	b.image = "second";
 	b.gpu_architecture = NULL;
-	manifest_add(m, &b);
-	manifest_add_failure(m, "x", "gfx90a", "failed\n");
-	manifest_add_failure(m, "y", NULL, "failed");
+	build_manifest_add(m, &b);
+	build_manifest_add_failure(m, "x", "gfx90a", "failed\n");
+	build_manifest_add_failure(m, "y", NULL, "failed");
 }
 
 #define IMAGE(image)                                                                               \
@@ -89,18 +89,19 @@ static void build(struct manifest *m)
 	"{\"name\": \"m\", \"args\": \"\", \"cred\": \"C\", \"own\": [1], \"env_vars\": "          \
 	"{\"API_KEY\": \"" VARIABLES_MASK "\"}}"
 
-Test(manifest, is_written_in_the_known_form_without_secrets)
+Test(build_manifest, is_written_in_the_known_form_without_secrets)
 {
-	AUTO_MANIFEST struct manifest m = MANIFEST_INIT, again = MANIFEST_INIT;
+	AUTO_BUILD_MANIFEST struct build_manifest m = BUILD_MANIFEST_INIT,
+						  again = BUILD_MANIFEST_INIT;
 	AUTO_FREE char *path = NULL, *text = NULL;
 	char *root = tree_new();
 
 	build(&m);
 	cr_assert(asprintf(&path, "%s/out.json", root) > 0);
-	cr_assert(manifest_save(&m, AT_FDCWD, path, NULL) == 0);
-	cr_assert(file_read_at(AT_FDCWD, path, MANIFEST_MAX, &text, NULL, NULL) == 0);
+	cr_assert(build_manifest_save(&m, AT_FDCWD, path, NULL) == 0);
+	cr_assert(file_read_at(AT_FDCWD, path, BUILD_MANIFEST_MAX, &text, NULL, NULL) == 0);
 	cr_assert(strstr(text, "hidden") == NULL);
-	cr_assert(manifest_load(path, &again, NULL) == 0);
+	cr_assert(build_manifest_load(path, &again, NULL) == 0);
 	expect(again.object,
 	       "{\"built_images\": {\"ci-m_d.ubuntu.amd\": " FIRST ", \"second\": " SECOND
 	       "},"
@@ -127,25 +128,25 @@ Test(manifest, is_written_in_the_known_form_without_secrets)
 	tree_remove(root);
 }
 
-Test(manifest, in_memory_it_is_in_clear)
+Test(build_manifest, in_memory_it_is_in_clear)
 {
-	AUTO_MANIFEST struct manifest m = MANIFEST_INIT;
+	AUTO_BUILD_MANIFEST struct build_manifest m = BUILD_MANIFEST_INIT;
 	AUTO_JSON struct json_object *masked = NULL;
 
 	build(&m);
-	masked = manifest_masked(&m);
+	masked = build_manifest_masked(&m);
 	cr_assert(strstr(json_compact(masked), "hidden") == NULL);
 	cr_assert(strstr(json_compact(m.object), "hidden") != NULL);
 	cr_assert_eq(json_object_array_length(
-			     json_object_object_get(manifest_summary(&m), "failed_builds")),
+			     json_object_object_get(build_manifest_summary(&m), "failed_builds")),
 		     2);
 }
 
-Test(manifest, without_a_context_it_has_all_keys)
+Test(build_manifest, without_a_context_it_has_all_keys)
 {
-	AUTO_MANIFEST struct manifest m = MANIFEST_INIT;
+	AUTO_BUILD_MANIFEST struct build_manifest m = BUILD_MANIFEST_INIT;
 
-	cr_assert(manifest_init(&m, NULL, NULL, "CENTOS", NULL) == 0);
+	cr_assert(build_manifest_init(&m, NULL, NULL, "CENTOS", NULL) == 0);
 	expect(m.object,
 	       "{\"built_images\": {}, \"built_models\": {}, \"context\": {\"docker_env_vars\": "
 	       "{}, \"docker_mounts\": {}, \"docker_build_arg\": {}, \"gpu_vendor\": \"AMD\", "
@@ -158,7 +159,7 @@ Test(manifest, without_a_context_it_has_all_keys)
 
 #define MODELS "\"built_models\": {\"a\": {\"name\": \"m\", \"args\": \"\"}}"
 
-Test(manifest, wrong_ones_are_refused_with_their_place)
+Test(build_manifest, wrong_ones_are_refused_with_their_place)
 {
 	static const char *const table[][2] = {
 		{ "", "f.json:1:1: " },
@@ -187,37 +188,38 @@ Test(manifest, wrong_ones_are_refused_with_their_place)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
-		AUTO_MANIFEST struct manifest m = MANIFEST_INIT;
+		AUTO_BUILD_MANIFEST struct build_manifest m = BUILD_MANIFEST_INIT;
 		struct error err = ERROR_INIT;
 
-		cr_assert_eq(manifest_parse("f.json", table[i][0], strlen(table[i][0]), &m, &err),
-			     -EINVAL, "%s", table[i][0]);
+		cr_assert_eq(
+			build_manifest_parse("f.json", table[i][0], strlen(table[i][0]), &m, &err),
+			-EINVAL, "%s", table[i][0]);
 		cr_assert(strstr(err.msg, table[i][1]) != NULL, "%s", err.msg);
 		cr_assert_null(m.object);
 	}
 }
 
-Test(manifest, what_it_does_not_need_may_be_anything)
+Test(build_manifest, what_it_does_not_need_may_be_anything)
 {
-	AUTO_MANIFEST struct manifest m = MANIFEST_INIT;
-	AUTO_MANIFEST_IMAGES struct manifest_images images = MANIFEST_IMAGES_INIT;
+	AUTO_BUILD_MANIFEST struct build_manifest m = BUILD_MANIFEST_INIT;
+	AUTO_BUILD_MANIFEST_IMAGES struct build_manifest_images images = BUILD_MANIFEST_IMAGES_INIT;
 	AUTO_JSON struct json_object *context = NULL;
 
 	read_text(&m,
 		  "{\"built_images\": {\"a\": {\"docker_image\": 1, \"gpu_vendor\": []}}, " MODELS
 		  ", \"context\": {\"docker_mounts\": 1, \"tools\": {}, \"docker_env_vars\": "
 		  "null}, \"summary\": 5, \"deployment_config\": [], \"more\": {}}");
-	cr_assert(manifest_images(&m, &images, NULL) == 0);
+	cr_assert(build_manifest_images(&m, &images, NULL) == 0);
 	cr_assert(images.n == 1 && strcmp(images.v[0].image, "a") == 0);
-	cr_assert(manifest_unmask(&m, NULL, NULL, NULL) == 0);
-	context = manifest_context(&m, NULL);
+	cr_assert(build_manifest_unmask(&m, NULL, NULL, NULL) == 0);
+	context = build_manifest_context(&m, NULL);
 	cr_assert_not_null(context);
 }
 
-Test(manifest, images_in_order)
+Test(build_manifest, images_in_order)
 {
-	AUTO_MANIFEST struct manifest m = MANIFEST_INIT;
-	AUTO_MANIFEST_IMAGES struct manifest_images images = MANIFEST_IMAGES_INIT;
+	AUTO_BUILD_MANIFEST struct build_manifest m = BUILD_MANIFEST_INIT;
+	AUTO_BUILD_MANIFEST_IMAGES struct build_manifest_images images = BUILD_MANIFEST_IMAGES_INIT;
 
 	read_text(&m,
 		  "{\"built_images\": {\"z\": {\"docker_image\": \"img\", \"registry_image\": "
@@ -225,7 +227,7 @@ Test(manifest, images_in_order)
 		  "\"lost\": {}, \"a\": {\"gpu_vendor\": \"\", \"registry_image\": \"r/x\", "
 		  "\"push_error\": \"no\"}}, \"built_models\": {\"a\": {\"name\": \"m/a\", "
 		  "\"args\": \"\"}, \"z\": {\"name\": \"m/z\", \"args\": \"-x\"}, \"more\": {}}}");
-	cr_assert(manifest_images(&m, &images, NULL) == 0);
+	cr_assert(build_manifest_images(&m, &images, NULL) == 0);
 	cr_assert_eq(images.n, 2);
 	cr_assert_str_eq(images.v[0].key, "z");
 	cr_assert_str_eq(images.v[0].image, "img");
@@ -247,14 +249,14 @@ Test(manifest, images_in_order)
 	"}, \"docker_build_arg\": {\"X_TOKEN\": " MASK ", \"Y_TOKEN\": " MASK                      \
 	"}, \"tools\": [{\"name\": \"t\", \"env_vars\": {\"T_PASSWORD\": " MASK "}}]}}"
 
-Test(manifest, masked_values_come_from_the_environment)
+Test(build_manifest, masked_values_come_from_the_environment)
 {
 	static const char *const env[] = { "HF_TOKEN=h=1", "X_TOKEN=x",     "A=other",
 					   "T_PASSWORD=",  "MAD_SECRETS=m", NULL };
-	AUTO_MANIFEST struct manifest m = MANIFEST_INIT;
+	AUTO_BUILD_MANIFEST struct build_manifest m = BUILD_MANIFEST_INIT;
 
 	read_text(&m, MASKED);
-	cr_assert(manifest_unmask(&m, NULL, (char *const *)env, NULL) == 0);
+	cr_assert(build_manifest_unmask(&m, NULL, (char *const *)env, NULL) == 0);
 	expect(json_object_object_get(m.object, "context"),
 	       "{\"docker_env_vars\": {\"HF_TOKEN\": \"h=1\", \"A\": \"1\", \"MAD_SECRETS\": "
 	       "\"m\"}, \"docker_build_arg\": {\"X_TOKEN\": \"x\", \"Y_TOKEN\": " MASK
@@ -262,7 +264,7 @@ Test(manifest, masked_values_come_from_the_environment)
 	       "\"tools\": [{\"name\": \"t\", \"env_vars\": {\"T_PASSWORD\": \"\"}}]}");
 }
 
-Test(manifest, missing_values_are_named)
+Test(build_manifest, missing_values_are_named)
 {
 	static const char *const env[] = { "MAD_SECRETS=m", NULL };
 	static const struct {
@@ -276,13 +278,13 @@ Test(manifest, missing_values_are_named)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
-		AUTO_MANIFEST struct manifest m = MANIFEST_INIT;
+		AUTO_BUILD_MANIFEST struct build_manifest m = BUILD_MANIFEST_INIT;
 		AUTO_JSON struct json_object *context = parse(table[i].context);
 		struct error err = ERROR_INIT;
 		int r;
 
 		read_text(&m, MASKED);
-		r = manifest_unmask(&m, context, (char *const *)env, &err);
+		r = build_manifest_unmask(&m, context, (char *const *)env, &err);
 		cr_assert_eq(r, table[i].want == NULL ? 0 : -ENOENT, "%zu", i);
 		if (r < 0)
 			cr_assert(strstr(err.msg, table[i].want) != NULL, "%s", err.msg);
@@ -298,7 +300,7 @@ Test(manifest, missing_values_are_named)
 	"\"encapsulate_script\": "                                                                 \
 	"\"e\"}, \"deployment_config\": {\"n_gpus\": 2, \"distributed\": {\"launcher\": \"d\"}}}"
 
-Test(manifest, the_context_of_a_run)
+Test(build_manifest, the_context_of_a_run)
 {
 	static const char *const table[][2] = {
 		{ "null",
@@ -317,34 +319,34 @@ Test(manifest, the_context_of_a_run)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
-		AUTO_MANIFEST struct manifest m = MANIFEST_INIT;
+		AUTO_BUILD_MANIFEST struct build_manifest m = BUILD_MANIFEST_INIT;
 		AUTO_JSON struct json_object *context = parse(table[i][0]);
 		AUTO_JSON struct json_object *merged = NULL;
 
 		read_text(&m, RECORDED);
-		merged = manifest_context(&m, context);
+		merged = build_manifest_context(&m, context);
 		expect(merged, table[i][1]);
 	}
 }
 
-Test(manifest, deep_and_large_ones_are_refused)
+Test(build_manifest, deep_and_large_ones_are_refused)
 {
-	AUTO_MANIFEST struct manifest m = MANIFEST_INIT;
+	AUTO_BUILD_MANIFEST struct build_manifest m = BUILD_MANIFEST_INIT;
 	AUTO_FREE char *deep = malloc(100001), *path = NULL;
 	char *root = tree_new();
 	struct error err = ERROR_INIT;
 
 	memset(deep, '[', 100000);
 	deep[100000] = '\0';
-	cr_assert_eq(manifest_parse("f.json", deep, 100000, &m, NULL), -EINVAL);
-	cr_assert_eq(manifest_parse("f.json", "{\0}", 3, &m, &err), -EINVAL);
+	cr_assert_eq(build_manifest_parse("f.json", deep, 100000, &m, NULL), -EINVAL);
+	cr_assert_eq(build_manifest_parse("f.json", "{\0}", 3, &m, &err), -EINVAL);
 	cr_assert(strstr(err.msg, "NUL") != NULL);
 	cr_assert(asprintf(&path, "%s/none.json", root) > 0);
-	cr_assert_eq(manifest_load(path, &m, &err), -ENOENT);
+	cr_assert_eq(build_manifest_load(path, &m, &err), -ENOENT);
 	cr_assert(strstr(err.msg, "none.json") != NULL);
 	tree_file(root, "none.json", "{\"built_images\": {}, \"built_models\": {}}");
-	cr_assert(truncate(path, (off_t)MANIFEST_MAX + 1) == 0);
-	cr_assert_eq(manifest_load(path, &m, &err), -EFBIG);
+	cr_assert(truncate(path, (off_t)BUILD_MANIFEST_MAX + 1) == 0);
+	cr_assert_eq(build_manifest_load(path, &m, &err), -EFBIG);
 	tree_remove(root);
 }
 
