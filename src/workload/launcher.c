@@ -6,31 +6,6 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "base/json.h"
-#include "workload/model.h"
-
-static const char *of_context(struct json_object *context)
-{
-	struct json_object *distributed = NULL;
-	const char *launcher;
-
-	if (context == NULL || json_get_object(context, "distributed", &distributed, NULL) < 0)
-		return NULL;
-	launcher = json_str_or(distributed, "launcher", NULL);
-	return launcher == NULL || launcher[0] == '\0' ? NULL : launcher;
-}
-
-const char *launcher_name(struct json_object *context, const struct model *model,
-			  const char *from_environ)
-{
-	const char *name = of_context(context);
-
-	if (name == NULL)
-		name = model_launcher(model);
-	if (name == NULL && from_environ != NULL && from_environ[0] != '\0')
-		name = from_environ;
-	return name;
-}
 
 char *launcher_runner(const char *launcher, size_t n_gpus)
 {

@@ -51,7 +51,7 @@ int names_run_log(const char *model, const char *image, char **ret, struct error
 /**
  * names_container() - container_IMAGE
  *
- * "/", ":" and, unlike madengine, "@" become "_", as no container may have any of them in its name.
+ * "/", ":" and, unlike in madengine, "@" and "+" become "_": no container's name may have them.
  */
 int names_container(const char *image, char **ret, struct error *err);
 

@@ -118,7 +118,8 @@ void variables_set_secrets(struct variables *vars, char *const *environ_v)
 			vars->r = -ENOMEM;
 			return;
 		}
-		if ((*environ_v)[len] == '=' && strstr(name, SECRETS) != NULL)
+		if ((*environ_v)[len] == '=' && strstr(name, SECRETS) != NULL &&
+		    find(vars, name) == NULL)
 			variables_set_secret(vars, name, *environ_v + len + 1);
 	}
 }

@@ -63,6 +63,8 @@ int variables_set_object(struct variables *vars, const char *what, struct json_o
 /**
  * variables_set_secrets() - Set each variable of the host whose name has MAD_SECRETS in it
  * @environ_v: "NAME=VALUE", NULL-terminated
+ *
+ * What is set already stays.
  */
 void variables_set_secrets(struct variables *vars, char *const *environ_v);
 

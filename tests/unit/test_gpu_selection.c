@@ -231,21 +231,6 @@ Test(gpu_selection, vendors_by_name)
 	cr_assert_str_eq(gpu_vendor_name(GPU_VENDOR_NONE), "");
 }
 
-Test(launcher, who_says_which)
-{
-	AUTO_JSON struct json_object *context = parse("{\"distributed\": {\"launcher\": \"c\"}}");
-	AUTO_JSON struct json_object *empty = parse("{\"distributed\": {\"launcher\": \"\"}}");
-	AUTO_MODEL struct model with = MODEL_INIT, without = MODEL_INIT;
-
-	make_model(&with, ", \"distributed\": {\"launcher\": \"m\"}");
-	make_model(&without, "");
-	cr_assert_str_eq(launcher_name(context, &with, "e"), "c");
-	cr_assert_str_eq(launcher_name(NULL, &with, "e"), "m");
-	cr_assert_str_eq(launcher_name(empty, &without, "e"), "e");
-	cr_assert_null(launcher_name(empty, &without, ""));
-	cr_assert_null(launcher_name(NULL, &without, NULL));
-}
-
 Test(launcher, runners)
 {
 	static const struct {
@@ -256,6 +241,7 @@ Test(launcher, runners)
 		{ NULL, 4, "torchrun --standalone --nproc_per_node=4" },
 		{ "torchrun", 1, "torchrun --standalone --nproc_per_node=1" },
 		{ "megatron-lm", 2, "torchrun --standalone --nproc_per_node=2" },
+		{ "docker", 3, "torchrun --standalone --nproc_per_node=3" },
 		{ "other", 0, "torchrun --standalone --nproc_per_node=1" },
 		{ "deepspeed", 8, "deepspeed --num_gpus=8" },
 		{ "vllm", 8, "" },

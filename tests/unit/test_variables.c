@@ -81,24 +81,21 @@ Test(variables, bad_members_are_named)
 
 Test(variables, from_the_hosts_environment)
 {
-	static const char *const env[] = { "HOME=/root",
-					   "MAD_SECRETS_HFTOKEN=abc",
-					   "xMAD_SECRETS=d=e",
-					   "NOT=MAD_SECRETS",
-					   "MAD_SECRETS_BROKEN",
-					   "NCCL_DEBUG=INFO",
-					   "RANK=0",
-					   "HIP_VISIBLE_DEVICES=4",
-					   "NCCL_SOCKET_IFNAME=eno1",
-					   "WORLD_SIZE=",
-					   NULL };
+	static const char *const env[] = {
+		"HOME=/root",      "MAD_SECRETS_HFTOKEN=abc", "xMAD_SECRETS=d=e",
+		"NOT=MAD_SECRETS", "MAD_SECRETS_BROKEN",      "NCCL_DEBUG=INFO",
+		"RANK=0",          "HIP_VISIBLE_DEVICES=4",   "NCCL_SOCKET_IFNAME=eno1",
+		"WORLD_SIZE=",     "MY_MAD_SECRETS=host",     NULL
+	};
 	AUTO_VARIABLES struct variables vars = VARIABLES_INIT;
 
 	variables_set(&vars, "RANK", "7");
+	variables_set(&vars, "MY_MAD_SECRETS", "mine");
 	variables_set_secrets(&vars, (char *const *)env);
 	variables_inherit(&vars, (char *const *)env);
 	expect(&vars, false,
-	       "{\"RANK\":\"7\",\"MAD_SECRETS_HFTOKEN\":\"abc\",\"xMAD_SECRETS\":\"d=e\","
+	       "{\"RANK\":\"7\",\"MY_MAD_SECRETS\":\"mine\",\"MAD_SECRETS_HFTOKEN\":\"abc\",\"xMAD_"
+	       "SECRETS\":\"d=e\","
 	       "\"WORLD_SIZE\":\"\",\"NCCL_DEBUG\":\"INFO\"}");
 	variables_set(&vars, "HIP_VISIBLE_DEVICES", "0");
 	variables_inherit(&vars, NULL);
