@@ -20,6 +20,7 @@
 #include "cli/mad_options.h"
 #include "cli/options.h"
 #include "config/syntax.h"
+#include "run/models.h"
 #include "run/run.h"
 
 #define WAIT_MAX    (30 * 86400)
@@ -366,6 +367,17 @@ static void say_unused(const struct mad_options *o)
 	}
 }
 
+/* madengine passes a VF of a GPU unless it is told otherwise. */
+static int use_madengines_default(struct config *cfg, struct error *err)
+{
+	int r;
+
+	if (config_explicit(cfg, "gpu_passthrough.mode"))
+		return 0;
+	r = config_set(cfg, "gpu_passthrough.mode", "sriov", "--tags", err);
+	return r < 0 ? r : config_finish(cfg, err);
+}
+
 static int load(struct run_args *a, const struct cli_rest *rest, struct error *err)
 {
 	int r = check_words(a, rest, err);
@@ -376,10 +388,7 @@ static int load(struct run_args *a, const struct cli_rest *rest, struct error *e
 		r = config_options_load(&a->config, &a->o.cfg, err);
 	if (r < 0)
 		return r;
-	if (has_models(a))
-		return error_set(err, ENOTSUP, "%s: runs of MAD models are not available yet",
-				 a->mad.tags.n > 0 ? "--tags" : "--manifest-file");
-	return config_check_available(&a->o.cfg, err);
+	return has_models(a) ? use_madengines_default(&a->o.cfg, err) : 0;
 }
 
 static int run(struct run_args *a, int argc, char **argv)
@@ -410,6 +419,8 @@ static int run(struct run_args *a, int argc, char **argv)
 		return cli_fail(&err, code);
 	if (a->tty || a->no_tty)
 		a->o.tty = a->tty ? TTY_YES : TTY_NO;
+	if (has_models(a))
+		return run_models(&a->o, &a->mad);
 	say_unused(&a->mad);
 	a->o.cmd = rest.command;
 	a->o.n_cmd = rest.n_command;

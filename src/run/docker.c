@@ -2,6 +2,7 @@
 #include "run/docker.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -78,6 +79,17 @@ static void tell(struct run *r, bool installed)
 	json_add_str(o, "version", r->docker.version);
 	json_add_bool(o, "installed", installed);
 	front_note(&r->front, "docker", o);
+}
+
+bool stage_docker_wanted(const struct run *r)
+{
+	const struct strv *keys = &r->o->cfg.explicit_keys;
+
+	for (size_t i = 0; i < keys->n; i++) {
+		if (strncmp(keys->v[i], "docker.", 7) == 0)
+			return true;
+	}
+	return false;
 }
 
 int stage_docker(struct run *r, struct error *err)

@@ -3,8 +3,14 @@
 #ifndef BMVM_RUN_DOCKER_H
 #define BMVM_RUN_DOCKER_H
 
+#include <stdbool.h>
+
 struct error;
 struct run;
+
+/** stage_docker_wanted() - Whether the configuration has a key of `docker`, for runs of a command.
+ */
+bool stage_docker_wanted(const struct run *r);
 
 /**
  * stage_docker() - Docker is there, or is installed; a container runs; archives are loaded

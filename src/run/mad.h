@@ -20,7 +20,7 @@
 #include "workload/gpu_selection.h"
 #include "workload/live_log.h"
 #include "workload/mad_options.h"
-#include "workload/manifest.h"
+#include "workload/build_manifest.h"
 #include "workload/model.h"
 #include "workload/variables.h"
 
@@ -81,7 +81,7 @@ struct mad {
 	struct json_object *deployment;
 	struct json_object *tools;
 	struct json_object *credentials;
-	struct manifest manifest;
+	struct build_manifest manifest;
 	bool from_manifest;
 	struct mad_item *items;
 	size_t n_items;

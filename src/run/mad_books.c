@@ -182,7 +182,7 @@ int mad_books_close(struct mad *m, struct error *err)
 	if (m->o->summary == NULL)
 		return 0;
 	if (!m->from_manifest) {
-		whole = summary_workflow(manifest_summary(&m->manifest), m->summary,
+		whole = summary_workflow(build_manifest_summary(&m->manifest), m->summary,
 					 m->n_build_failures == 0 && !summary_failed(m->summary));
 		summary = whole;
 	}

@@ -64,7 +64,7 @@ static void record_build(struct mad *m, struct mad_item *item, const char *comma
 {
 	const char *base = base_of(m, item);
 	char digest[128];
-	struct manifest_build build = {
+	struct build_manifest_build build = {
 		.image = item->image,
 		.model = &item->model,
 		.dockerfile = item->dockerfile,
@@ -80,7 +80,7 @@ static void record_build(struct mad *m, struct mad_item *item, const char *comma
 	struct json_object *images = NULL, *entry = NULL;
 
 	base_digest(m, base, digest, sizeof(digest));
-	manifest_add(&m->manifest, &build);
+	build_manifest_add(&m->manifest, &build);
 	if (json_get_object(m->manifest.object, "built_images", &images, NULL) == 0 &&
 	    json_get_object(images, item->image, &entry, NULL) == 0)
 		item->record = json_object_get(entry);
@@ -154,7 +154,7 @@ static int build_item(struct mad *m, struct mad_item *item, struct error *err)
 		return r;
 	log_error("model \"%s\": %s", name, item->failed.msg);
 	m->n_build_failures++;
-	manifest_add_failure(&m->manifest, name, NULL, item->failed.msg);
+	build_manifest_add_failure(&m->manifest, name, NULL, item->failed.msg);
 	return mad_books_add(
 		m, item,
 		&(struct mad_outcome){
@@ -220,8 +220,9 @@ int stage_mad_build(struct run *r, struct error *err)
 			ret = build_item(m, &m->items[i], err);
 	}
 	if (ret == 0 && !m->from_manifest)
-		ret = manifest_save(
-			&m->manifest, AT_FDCWD,
-			m->o->manifest_output != NULL ? m->o->manifest_output : MANIFEST_FILE, err);
+		ret = build_manifest_save(&m->manifest, AT_FDCWD,
+					  m->o->manifest_output != NULL ? m->o->manifest_output
+									: BUILD_MANIFEST_FILE,
+					  err);
 	return ret;
 }

@@ -15,10 +15,11 @@
 #include "guest/collect.h"
 #include "results/perf_record.h"
 #include "run/mad.h"
+#include "workload/container_env.h"
 #include "workload/credentials.h"
 #include "workload/docker_args.h"
 #include "workload/exec_steps.h"
-#include "workload/launcher.h"
+#include "workload/image_filter.h"
 #include "workload/names.h"
 #include "workload/timeout.h"
 #include "workload/tools.h"
@@ -62,57 +63,36 @@ static const char *text_of(struct json_object *o, const char *key)
 	return json_str_or(o, key, NULL);
 }
 
+static const char *launcher_of(const struct job *j)
+{
+	return perf_launcher(j->item->model.object, j->m->context,
+			     variables_environ(environ, "MAD_LAUNCHER"));
+}
+
 /* ---- what it needs ---- */
-
-/* Set unless the user has said it. */
-static void set_default(struct variables *vars, const char *name, const char *value)
-{
-	if (variables_get(vars, name) == NULL && value[0] != '\0')
-		variables_set(vars, name, value);
-}
-
-static int set_runner(struct job *j, struct error *err)
-{
-	const char *launcher = launcher_name(j->m->context, &j->item->model,
-					     variables_environ(environ, "MAD_LAUNCHER"));
-	AUTO_FREE char *runner = launcher_runner(launcher, j->chosen.n);
-
-	if (runner == NULL)
-		return error_set(err, ENOMEM, "out of memory");
-	if (variables_get(&j->context_env, "MAD_MULTI_NODE_RUNNER") == NULL)
-		variables_set(&j->context_env, "MAD_MULTI_NODE_RUNNER", runner);
-	return 0;
-}
 
 static int set_context_env(struct job *j, struct error *err)
 {
-	struct mad *m = j->m;
-	const struct config *cfg = &m->run->o->cfg;
-	struct variables *env = &j->context_env;
+	const struct mad *m = j->m;
 	struct json_object *given = NULL;
-	char number[32];
+	struct container_env env = {
+		.environ_v = environ,
+		.guest_os = m->run->o->cfg.guest_os,
+		.gpus = &m->gpus,
+		.architecture = m->architecture,
+		.product = m->product,
+		.runtime = m->runtime,
+		.chosen = &j->chosen,
+		.launcher = launcher_of(j),
+	};
 	int r;
 
 	(void)json_get_object(m->context, "docker_env_vars", &given, NULL);
-	variables_set_secrets(env, environ);
-	r = variables_set_object(env, "docker_env_vars", given, err);
-	if (r < 0)
-		return r;
-	set_default(env, "MAD_GPU_VENDOR", gpu_vendor_name(m->gpus.vendor));
-	(void)snprintf(number, sizeof(number), "%zu", m->gpus.n);
-	set_default(env, "MAD_SYSTEM_NGPUS", number);
-	set_default(env, "MAD_SYSTEM_GPU_ARCHITECTURE", m->architecture);
-	set_default(env, "MAD_SYSTEM_HIP_VERSION", m->runtime);
-	set_default(env, "MAD_SYSTEM_GPU_PRODUCT_NAME", m->product);
-	set_default(env, "MAD_GUEST_OS", cfg->guest_os != NULL ? cfg->guest_os : "UBUNTU");
-	if (m->gpus.vendor == GPU_VENDOR_AMD)
-		set_default(env, "ROCM_PATH", "/opt/rocm");
-	(void)snprintf(number, sizeof(number), "%zu", j->chosen.n);
-	variables_set(env, "MAD_RUNTIME_NGPUS", number);
-	variables_set(env, "MAD_DEPLOYMENT_TYPE", "baremetal_vm");
-	variables_inherit(env, environ);
-	r = set_runner(j, err);
-	return r == 0 && env->r < 0 ? error_set(err, ENOMEM, "out of memory") : r;
+	env.given = given;
+	r = container_env_make(&env, &j->context_env, err);
+	if (r == 0)
+		variables_set(&j->context_env, "MAD_DEPLOYMENT_TYPE", "baremetal_vm");
+	return r;
 }
 
 static int set_run_env(struct job *j, struct error *err)
@@ -190,6 +170,11 @@ static int prepare(struct job *j, struct error *err)
 		*err = j->item->failed;
 		return -EINVAL;
 	}
+	if (!image_filter_fits(j->m->gpus.vendor, j->m->architecture, j->item->gpu_vendor,
+			       j->m->from_manifest ? j->item->architecture : NULL))
+		return error_set(err, EINVAL, "%s is for GPUs of %s %s, the guest has %s %s",
+				 j->item->image, j->item->gpu_vendor, j->item->architecture,
+				 gpu_vendor_name(j->m->gpus.vendor), j->m->architecture);
 	r = timeout_resolve(j->m->o->timeout, model_timeout(&j->item->model), &j->timeout_s, err);
 	if (r == 0)
 		r = choose_gpus(j, err);
@@ -455,8 +440,7 @@ static int run_container(struct job *j, struct error *err)
 	if (r < 0)
 		return infrastructure(j, r, err);
 	j->outcome->test_s = 0;
-	j->outcome->launcher = perf_launcher(j->item->model.object, j->m->context,
-					     variables_environ(environ, "MAD_LAUNCHER"));
+	j->outcome->launcher = launcher_of(j);
 	r = run_steps(j, err);
 	if (r == 0)
 		r = collect(j, err);
@@ -497,19 +481,8 @@ static int run_item(struct job *j, struct error *err)
 
 static bool is_skipped(const struct mad *m, const struct mad_item *item)
 {
-	AUTO_FREE char *list = NULL;
-	const char *text = model_skip_gpu_arch(&item->model);
-	char *save = NULL;
-
-	if (text == NULL || m->architecture[0] == '\0' || m->o->disable_skip_gpu_arch)
-		return false;
-	list = strdup(text);
-	for (char *word = list == NULL ? NULL : strtok_r(list, ", ", &save); word != NULL;
-	     word = strtok_r(NULL, ", ", &save)) {
-		if (strcmp(word, m->architecture) == 0)
-			return true;
-	}
-	return false;
+	return !m->o->disable_skip_gpu_arch && image_filter_skips(model_skip_gpu_arch(&item->model),
+								  m->gpus.vendor, m->architecture);
 }
 
 static int skip_item(struct mad *m, const struct mad_item *item, struct error *err)

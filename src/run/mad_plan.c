@@ -45,7 +45,7 @@ void mad_done(struct mad *m)
 	for (size_t i = 0; i < m->n_items; i++)
 		item_done(&m->items[i]);
 	free(m->items);
-	manifest_done(&m->manifest);
+	build_manifest_done(&m->manifest);
 	(void)json_object_put(m->context);
 	(void)json_object_put(m->tools);
 	(void)json_object_put(m->credentials);
@@ -177,13 +177,14 @@ static int plan_package(struct mad *m, const struct config *cfg, struct error *e
 	for (size_t i = 0; i < models.n && r == 0; i++)
 		r = add_model(m, &models.v[i], context, err);
 	if (r == 0)
-		r = manifest_init(&m->manifest, m->context, cfg->gpu_vendor, cfg->guest_os, err);
+		r = build_manifest_init(&m->manifest, m->context, cfg->gpu_vendor, cfg->guest_os,
+					err);
 	return r;
 }
 
 /* ---- a manifest ---- */
 
-static int add_manifest_image(struct mad *m, struct manifest_image *image, struct error *err)
+static int add_manifest_image(struct mad *m, struct build_manifest_image *image, struct error *err)
 {
 	struct mad_item item = { .model = MODEL_INIT };
 	int r = model_copy(&item.model, &image->model, err);
@@ -207,8 +208,8 @@ static int add_manifest_image(struct mad *m, struct manifest_image *image, struc
 
 static int add_manifest_images(struct mad *m, struct error *err)
 {
-	AUTO_MANIFEST_IMAGES struct manifest_images images = MANIFEST_IMAGES_INIT;
-	int r = manifest_images(&m->manifest, &images, err);
+	AUTO_BUILD_MANIFEST_IMAGES struct build_manifest_images images = BUILD_MANIFEST_IMAGES_INIT;
+	int r = build_manifest_images(&m->manifest, &images, err);
 
 	for (size_t i = 0; i < images.without_model.n; i++)
 		log_warning("%s: image \"%s\" has no model and is left out", m->o->manifest,
@@ -221,16 +222,16 @@ static int add_manifest_images(struct mad *m, struct error *err)
 static int plan_manifest(struct mad *m, struct error *err)
 {
 	struct json_object *merged;
-	int r = manifest_load(m->o->manifest, &m->manifest, err);
+	int r = build_manifest_load(m->o->manifest, &m->manifest, err);
 
 	m->code = CODE_RUN;
 	if (r == 0)
-		r = manifest_unmask(&m->manifest, m->context, environ, err);
+		r = build_manifest_unmask(&m->manifest, m->context, environ, err);
 	if (r == 0)
 		r = add_manifest_images(m, err);
 	if (r < 0)
 		return r;
-	merged = manifest_context(&m->manifest, m->context);
+	merged = build_manifest_context(&m->manifest, m->context);
 	if (merged == NULL)
 		return error_set(err, ENOMEM, "out of memory");
 	(void)json_object_put(m->context);

@@ -59,7 +59,9 @@ int run_models(struct run_options *o, const struct mad_options *options)
 {
 	struct error err = ERROR_INIT;
 	struct run r;
-	struct mad m = { .o = options, .run = &r, .manifest = MANIFEST_INIT, .package_fd = -1 };
+	struct mad m = {
+		.o = options, .run = &r, .manifest = BUILD_MANIFEST_INIT, .package_fd = -1
+	};
 	int ret = run_init(&r, o, &err), code = CODE_RUN;
 
 	r.extra = &m;
