@@ -80,8 +80,8 @@ static const struct cli_option html_table[] = {
 static const struct cli_usage html_usage = {
 	.command = "report to-html",
 	.synopsis = "--csv-file FILE [options]",
-	.about = "Makes one page of a CSV file: how the runs ended, the performance of each model "
-		 "over its runs, and a table that sorts and filters. The page is one file and "
+	.about = "Makes one page of a CSV file: how the runs ended, the performance of each model\n"
+		 "over its runs, and a table that sorts and filters. The page is one file and\n"
 		 "loads nothing from elsewhere. Prints where it is.",
 	.options = html_table,
 	.n_options = ARRAY_SIZE(html_table),

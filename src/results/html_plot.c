@@ -19,7 +19,6 @@
 #define RIGHT      (WIDTH - 8)
 #define CHAR_WIDTH 6.2
 #define TICKS_MAX  5
-#define POINTS_MAX 120
 #define TEXT_SHOWS 60 /* characters of a foreign text in a caption */
 
 /* The value axis: @n ticks, @step apart, from @low. @plain: written with %g. */
@@ -150,13 +149,13 @@ static void put_change(FILE *out, const struct series *s)
 	double percent = 100 * (now - before) / fabs(before);
 
 	if (s->points[s->n - 1].kind != POINT_GOOD) {
-		(void)fputs("<span class=\"soft bad\">the latest run failed</span>", out);
+		(void)fputs("<span class=\"soft bad\">latest run failed</span>", out);
 	} else if (before == 0 || !(fabs(percent) < 1e5)) {
-		(void)fputs("<span class=\"soft\">latest</span>", out);
+		(void)fputs("<span class=\"soft\"></span>", out);
 	} else {
 		(void)fprintf(out, "<span class=\"soft\">%s", percent >= 0.05 ? "+" : "");
 		html_number(out, percent, 1);
-		(void)fputs(" % to the one before</span>", out);
+		(void)fputs(" %</span>", out);
 	}
 }
 
@@ -179,13 +178,13 @@ static void put_settings(FILE *out, const struct series *s)
 
 static void put_caption(FILE *out, const struct csv *csv, const struct series *s)
 {
-	(void)fputs("<figcaption><div class=\"pair\"><b>", out);
+	(void)fputs("<figcaption><b>", out);
 	put_cell(out, s->model);
-	(void)fputs("</b><b>", out);
+	(void)fputs("</b><div class=\"pair\"><span>", out);
 	put_cell(out, value_text(csv, last_measured(s, 0)));
-	(void)fputs("</b></div><div class=\"pair\"><span class=\"soft\">", out);
+	(void)fputs(" <span class=\"soft\">", out);
 	put_cell(out, s->metric);
-	(void)fputs("</span>", out);
+	(void)fputs("</span></span>", out);
 	put_change(out, s);
 	(void)fputs("</div>", out);
 	put_settings(out, s);
@@ -347,7 +346,7 @@ void html_plot(FILE *out, const struct csv *csv, const struct series *s)
 	put_summary(out, csv, s);
 	(void)fputs("\">\n", out);
 	put_grid(out, &a, s);
-	if (s->n <= POINTS_MAX) {
+	if (s->n <= HTML_PLOT_POINTS) {
 		put_line(out, &a, s);
 		put_points(out, csv, &a, s);
 	} else {

@@ -8,12 +8,14 @@
 struct csv;
 struct series;
 
+#define HTML_PLOT_POINTS 120
+
 /**
  * html_plot() - Write a figure
  * @csv: what the series was made from
  *
- * Up to 120 runs each has its point; of more, the plot is a band from the lowest to the highest of
- * neighbours. Runs without a value are crosses at the bottom.
+ * Up to HTML_PLOT_POINTS runs each has its point; of more, the plot is a band from the lowest to
+ * the highest of neighbours. Runs without a value are crosses at the bottom.
  */
 void html_plot(FILE *out, const struct csv *csv, const struct series *s);
 

@@ -76,9 +76,9 @@ static void put_facts(const struct table *t)
 		if (c->kind != COLUMN_SAME)
 			continue;
 		if (!any)
-			(void)fprintf(t->out, "<p class=\"soft\">%s</p>\n<dl class=\"facts\">\n",
-				      t->csv->n_rows - t->first > 1 ? "The same in all rows:"
-								    : "Of this row:");
+			(void)fprintf(t->out,
+				      "<p class=\"soft below\">%s</p>\n<dl class=\"facts\">\n",
+				      is_single(t) ? "Of this row:" : "The same in all rows:");
 		any = true;
 		(void)fputs("<div><dt>", t->out);
 		put_header(t, c);

@@ -51,6 +51,7 @@ struct plots {
 	FILE *out;
 	const struct csv *csv;
 	bool any;
+	bool bands;
 };
 
 static void put_plot(void *data, const struct series *s)
@@ -63,20 +64,28 @@ static void put_plot(void *data, const struct series *s)
 			"<div class=\"plots\">\n",
 			p->out);
 	p->any = true;
+	p->bands = p->bands || s->n > HTML_PLOT_POINTS;
 	html_plot(p->out, p->csv, s);
 }
 
-static void put_plot_notes(FILE *out, const struct series_counts *n)
+static void put_plot_notes(const struct plots *p, const struct series_counts *n)
 {
 	(void)fputs(
-		"</div>\n<p class=\"soft\">Oldest run left. A cross is a run without a value, a "
-		"ring one that failed in spite of its value.",
-		out);
+		"</div>\n<p class=\"soft\">Oldest run left; the number is the latest value, the "
+		"percentage its change from the "
+		"one before. Red below: a run without a value; a "
+		"red "
+		"ring: one that failed in spite of its value.",
+		p->out);
+	if (p->bands)
+		(void)fputs(" A band: from the lowest to the highest of neighbouring runs.",
+			    p->out);
 	if (n->n_single > 0)
-		(void)fprintf(out, " Measured once, and so only in the table: %zu.", n->n_single);
+		(void)fprintf(p->out, " Measured once, and so only in the table: %zu.",
+			      n->n_single);
 	if (n->n_more > 0)
-		(void)fprintf(out, " Not plotted: %zu more.", n->n_more);
-	(void)fputs("</p>\n</section>\n", out);
+		(void)fprintf(p->out, " Not plotted: %zu more.", n->n_more);
+	(void)fputs("</p>\n</section>\n", p->out);
 }
 
 static int put_plots(FILE *out, const struct csv *csv, struct error *err)
@@ -86,7 +95,7 @@ static int put_plots(FILE *out, const struct csv *csv, struct error *err)
 	int r = series_each(csv, first_row(csv), put_plot, &plots, &counts, err);
 
 	if (r == 0 && plots.any)
-		put_plot_notes(out, &counts);
+		put_plot_notes(&plots, &counts);
 	return r;
 }
 
