@@ -59,7 +59,7 @@ help_of() {
 
 sed -n '/^## Commands/,/^## /p' "$readme" | grep '^| `bmvm' > "$work/rows"
 while read -r row; do
-	names=$(grep -oE '`bmvm [a-z]+( (build|import|list|verify|shell|rm)\b)?' <<< "$row" | sed 's/`bmvm //')
+	names=$(grep -oE '`bmvm [a-z]+( (build|import|list|verify|shell|rm|to-html|to-email)\b)?' <<< "$row" | sed 's/`bmvm //')
 	while read -r name; do
 		# shellcheck disable=SC2086 # a command and its sub-command
 		if [[ $row == *"not available yet"* ]]; then
@@ -70,9 +70,11 @@ while read -r row; do
 	done <<< "$names"
 done < "$work/rows"
 listed=$("$BMVM" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p')
-listed+=$(printf '\n'; "$BMVM" image --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/image \1/p')
+for name in image report; do
+	listed+=$(printf '\n'; "$BMVM" $name --help | sed -n "/^Commands:/,/^\$/s/^  \([a-z-]*\) .*/$name \1/p")
+done
 while read -r name; do
-	[ "$name" = image ] || grep -qE "\`bmvm $name( [^\`]*)?\`" "$work/rows" || fail "bmvm $name is not in the command table"
+	[ "$name" = image ] || [ "$name" = report ] || grep -qE "\`bmvm $name( [^\`]*)?\`" "$work/rows" || fail "bmvm $name is not in the command table"
 done <<< "$listed"
 
 # --- options -----------------------------------------------------------------------------------------
@@ -86,6 +88,7 @@ options_of() {
 	"$BMVM" --help
 	for name in run check gpus ps ssh console logs destroy recover image; do help_of $name; done
 	for name in build import list verify shell rm; do help_of image $name; done
+	for name in to-html to-email; do help_of report $name; done
 	echo --version --help
 } > "$work/help"
 # A span that begins with another program's name has that program's options.
@@ -107,7 +110,7 @@ check_line() {
 	mapfile -t argv < <(words "$line")
 	[ "${argv[0]}" = bmvm ] || { fail "not readable as a command: $line"; return; }
 	command=("${argv[1]}")
-	[ "${argv[1]}" != image ] || command+=("${argv[2]}")
+	[[ ${argv[1]} != @(image|report) ]] || command+=("${argv[2]}")
 	help=$(help_of "${command[@]}") || { fail "no such command: $line"; return; }
 	for option in "${argv[@]:${#command[@]}+1}"; do
 		[ "$option" != -- ] || break
