@@ -149,20 +149,18 @@ static int make_page(const struct html_options *o, const char *to, struct error 
 
 static int run_html(const struct html_options *o)
 {
-	AUTO_FREE char *beside = NULL;
+	AUTO_FREE char *to = NULL;
 	struct error err = ERROR_INIT;
-	const char *to = o->output;
 	int r;
 
 	if (o->verbose)
 		log_set_level(LOG_LEVEL_DEBUG);
-	if (to == NULL && !ends_in_csv(o->csv)) {
+	if (o->output == NULL && !ends_in_csv(o->csv)) {
 		error_set(&err, EINVAL, "%s: its name does not end in .csv", o->csv);
 		error_hint(&err, 0, "--output FILE says where the page of such a file goes");
 		return cli_fail(&err, EXIT_CODE_FAILED);
 	}
-	if (to == NULL)
-		to = beside = page_path(o->csv);
+	to = o->output != NULL ? strdup(o->output) : page_path(o->csv);
 	r = to == NULL ? error_set(&err, ENOMEM, "out of memory") : make_page(o, to, &err);
 	if (r < 0)
 		return cli_fail(&err, EXIT_CODE_FAILED);
@@ -180,8 +178,10 @@ static int to_html(int argc, char **argv)
 
 	if (r == 0)
 		r = options_no_operands(&html_usage, &rest, &err);
-	if (r == 0 && o.csv == NULL)
-		r = error_set(&err, EINVAL, "report to-html: which file? --csv-file FILE");
+	if (r == 0 && o.csv == NULL) {
+		error_set(&err, EINVAL, "report to-html: which file? --csv-file FILE");
+		r = -EINVAL;
+	}
 	if (r != 0)
 		code = r > 0 ? EXIT_CODE_OK : cli_fail(&err, EXIT_CODE_USAGE);
 	else
@@ -264,22 +264,24 @@ static int make_mail(const struct email_options *o, DIR *dir, const struct strv 
 {
 	AUTO_FREE char *page = NULL;
 	char made[CLOCK_ISO_SIZE];
-	size_t failed = 0, len = 0;
-	int r;
+	const struct report_mail mail = { .dir_fd = dirfd(dir), .names = names, .made = made };
+	size_t len = 0;
+	int failed, r;
 
 	clock_iso(made);
-	r = report_mail(dirfd(dir), names, made, &failed, &page, &len, err);
-	if (r == 0)
-		r = file_write_atomic_at(dirfd(dir), o->output, page, len, PAGE_MODE, err);
+	failed = report_mail(&mail, &page, &len, err);
+	if (failed < 0)
+		return failed;
+	r = file_write_atomic_at(dirfd(dir), o->output, page, len, PAGE_MODE, err);
 	if (r < 0)
 		return r;
 	if (o->output[0] == '/' || strcmp(o->directory, ".") == 0)
 		printf("%s\n", o->output);
 	else
 		printf("%s/%s\n", o->directory, o->output);
-	return failed == 0 ? 0
-			   : error_set(err, EIO, "%zu of %zu files could not be read", failed,
-				       names->n);
+	return failed == 0
+		       ? 0
+		       : error_set(err, EIO, "%d of %zu files could not be read", failed, names->n);
 }
 
 static int to_email(int argc, char **argv)

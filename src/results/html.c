@@ -118,14 +118,17 @@ void html_number(FILE *out, double value, int decimals)
 	char digits[64];
 	double size = fabs(value);
 
-	if (size < GROUPED_BELOW)
-		(void)snprintf(digits, sizeof(digits), "%.*f", decimals < 0 ? 0 : decimals, size);
-	if (value < 0 && (size >= GROUPED_BELOW || strspn(digits, "0.") < strlen(digits)))
+	(void)snprintf(digits, sizeof(digits), size < GROUPED_BELOW ? "%.*f" : "%.*g",
+		       size >= GROUPED_BELOW ? 4
+		       : decimals < 0        ? 0
+					     : decimals,
+		       size);
+	if (value < 0 && strspn(digits, "0.") < strlen(digits))
 		(void)fputs(MINUS, out);
 	if (size < GROUPED_BELOW)
 		put_grouped(out, digits);
 	else
-		(void)fprintf(out, "%.4g", size);
+		(void)fputs(digits, out);
 }
 
 void html_seconds(FILE *out, double seconds)

@@ -155,22 +155,22 @@ static int put_file(FILE *out, int dir_fd, const char *name)
 	return 0;
 }
 
-int report_mail(int dir_fd, const struct strv *names, const char *made, size_t *failed, char **ret,
-		size_t *ret_len, struct error *err)
+int report_mail(const struct report_mail *mail, char **ret, size_t *ret_len, struct error *err)
 {
 	AUTO_FREE char *text = NULL;
 	AUTO_FCLOSE FILE *out = open_memstream(&text, ret_len);
+	int failed = 0;
 	int r;
 
-	*failed = 0;
 	if (out == NULL)
 		return error_errno(err, "make a report");
 	page_begin(out, PAGE_MAIL, "Run results");
-	for (size_t i = 0; i < names->n; i++)
-		*failed += put_file(out, dir_fd, names->v[i]) < 0;
-	page_end(out, made);
+	for (size_t i = 0; i < mail->names->n; i++)
+		failed += put_file(out, mail->dir_fd, mail->names->v[i]) < 0;
+	page_end(out, mail->made);
 	r = finish(&out, 0, err);
-	if (r == 0)
-		*ret = TAKE_PTR(text);
-	return r;
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(text);
+	return failed;
 }

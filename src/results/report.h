@@ -40,14 +40,24 @@ struct report {
 int report_page(const struct report *report, char **ret, size_t *ret_len, struct error *err);
 
 /**
- * report_mail() - Make a page of all CSV files of a folder, to be put into a mail
+ * struct report_mail - What a page for a mail is made of
  * @dir_fd: the folder
- * @names:  its files, in the order of the page
- * @failed: set to how many could not be read; the page says so in their place
- *
- * Plain tables, which mail readers show: no script, no plots, all rows. Return: 0; -ENOMEM.
+ * @names:  its CSV files, in the order of the page
+ * @made:   see page_end()
  */
-int report_mail(int dir_fd, const struct strv *names, const char *made, size_t *failed, char **ret,
-		size_t *ret_len, struct error *err);
+struct report_mail {
+	int dir_fd;
+	const struct strv *names;
+	const char *made;
+};
+
+/**
+ * report_mail() - Make a page of all CSV files of a folder, to be put into a mail
+ * @ret: owned by the caller; @ret_len bytes
+ *
+ * Plain tables, which mail readers show: no script, no plots, all rows. A file that cannot be read
+ * is warned of, and the page says so in its place. Return: how many could not be read; -ENOMEM.
+ */
+int report_mail(const struct report_mail *mail, char **ret, size_t *ret_len, struct error *err);
 
 #endif
