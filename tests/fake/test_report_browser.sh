@@ -153,12 +153,22 @@ is "printed without tools" "getComputedStyle(document.querySelector('.pager')).d
 is "printed whole" "document.querySelector('.scroll').scrollWidth <= document.querySelector('.scroll').clientWidth + 1 ||
 	getComputedStyle(document.querySelector('.scroll')).overflow === 'visible'" true
 
+# --- without the script -----------------------------------------------------------------------------------
+
+browser_media "" light
+head -301 "$work/many.csv" > "$work/still.csv"
+browser_call Emulation.setScriptExecutionDisabled '{"value": true}' > /dev/null
+page still
+is "all rows can be read" "[...document.querySelectorAll('tbody tr')].filter(row => row.getClientRects().length > 0).length" 300
+is "nothing is there that needs it" \
+	"[...document.querySelectorAll('button, input')].filter(e => e.getClientRects().length > 0).length" 0
+browser_call Emulation.setScriptExecutionDisabled '{"value": false}' > /dev/null
+
 # --- a mail ---------------------------------------------------------------------------------------------
 
 mkdir "$work/mail"
 cp "$work/sort.csv" "$work/evil.csv" "$work/mail"
 "$BMVM" report to-email --dir "$work/mail" > "$work/out" || fail "to-email"
-browser_media "" light
 browser_open "$work/mail/run_results.html"
 is "both files, by name" "[...document.querySelectorAll('h2')].map(h => h.textContent).join()" "evil.csv,sort.csv"
 is "no script in a mail" "document.scripts.length + String(window.hit)" 0undefined
