@@ -70,7 +70,7 @@ hangs() {
 # Nobody gets the device before the write has come through, and been undone.
 quarantined_until_it_ends() {
 	"$BMVM" gpus --all > out
-	has out "$device.*quarantined"
+	has out 'quarantined: a write to it hangs in the kernel .VM stuck.'
 	expect 125 run_vm "$(with "$keys")" -- true 2> err
 	has err "$device"
 	wait_until 90 gone hangs
