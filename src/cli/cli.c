@@ -31,7 +31,7 @@ static const struct command commands[] = {
 	{ "recover", "undo what dead runs left behind", cmd_recover },
 	{ "image", "build, import, list, verify and remove base images", cmd_image },
 	{ "discover", "models of the MAD package in this folder", cmd_discover },
-	{ "report", "reports from performance files", cmd_unavailable },
+	{ "report", "pages made of performance files", cmd_report },
 	{ "build", NULL, cmd_refused },
 	{ "database", NULL, cmd_refused },
 };

@@ -262,9 +262,7 @@ static const struct cli_option options[] = {
 	  .offset = AT(o.verbose),
 	  .help = "more messages" },
 	{ .kind = OPTION_TITLE,
-	  .help = "MAD models, as madengine run has them (not available yet; with a command they "
-		  "do "
-		  "nothing)" },
+	  .help = "MAD models, as madengine runs them (with a command they do nothing)" },
 	MAD_OPTION_ROWS(AT(mad)),
 };
 

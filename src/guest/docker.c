@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/embed.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/strv.h"
@@ -19,16 +20,8 @@
 #define SCRIPT_CAP    ((size_t)4 << 20)
 #define CODE_HOPELESS 3
 
-/* The assembler takes the script in; CMake rebuilds this file when it changes. */
 extern const char guest_docker_text[] __attribute__((visibility("hidden")));
-__asm__(".pushsection .rodata\n"
-	".globl guest_docker_text\n"
-	".hidden guest_docker_text\n"
-	"guest_docker_text:\n"
-	".incbin \"" BMVM_SOURCE_DIR
-	"/scripts/guest/docker.sh\"\n"
-	".byte 0\n"
-	".popsection\n");
+EMBED(guest_docker_text, "scripts/guest/docker.sh");
 
 /*
  * "$1" is run as root. What comes back: its exit code, who we are, its first line of output, the

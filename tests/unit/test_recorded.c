@@ -31,8 +31,8 @@ static char *record(const char *sys)
 	struct error err = ERROR_INIT;
 
 	(void)snprintf(variable, sizeof(variable), "SYSFS=%s", sys);
-	cr_assert_eq(process_run((char *const *)argv, deadline_in_s(110), TEXT_CAP, &output, &err), 0, "%s",
-		     err.msg);
+	cr_assert_eq(process_run((char *const *)argv, deadline_in_s(110), TEXT_CAP, &output, &err),
+		     0, "%s", err.msg);
 	cr_assert_eq(output.status, 0, "%s", output.err_tail);
 	return output.out;
 }
