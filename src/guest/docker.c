@@ -188,16 +188,23 @@ int guest_docker_script(struct guest_docker *d, const char *path, struct error *
 int guest_docker_load(struct guest_docker *d, const char *path, struct error *err)
 {
 	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
-	char *const plain[] = { (char *)"docker", (char *)"load", (char *)"-q", NULL };
-	char *const by_sudo[] = { (char *)"sudo", (char *)"-n", (char *)"docker",
-				  (char *)"load", (char *)"-q", NULL };
+	AUTO_STRV struct strv argv = STRV_INIT;
 	struct guest_command cmd = GUEST_COMMAND_INIT;
 	struct guest_result res = { .exit_code = 0 };
 	int r;
 
 	if (fd < 0)
 		return error_errno(err, "open %s", path);
-	cmd.argv = d->sudo ? by_sudo : plain;
+	if (d->sudo) {
+		strv_add(&argv, "sudo");
+		strv_add(&argv, "-n");
+	}
+	strv_add(&argv, "docker");
+	strv_add(&argv, "load");
+	strv_add(&argv, "-q");
+	if (strv_error(&argv) < 0)
+		return error_set(err, ENOMEM, "out of memory");
+	cmd.argv = argv.v;
 	cmd.stdin_fd = fd;
 	cmd.deadline_ns = d->deadline_ns;
 	r = guest_run(d->g, &cmd, &res, d->ws, err);

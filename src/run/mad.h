@@ -87,7 +87,7 @@ struct mad {
 	size_t n_items;
 	size_t n_build_failures;
 	struct gpus gpus;
-	char architecture[64];
+	char architecture[128];
 	char product[128];
 	char runtime[64];
 	bool fuse;

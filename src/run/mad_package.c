@@ -21,21 +21,24 @@ static int make_folder(struct run *r, struct error *err)
 }
 
 /* Git data, and what earlier runs left: none of it is the package. */
-static char *const excludes[] = {
-	(char *)".git",           (char *)"/*.live.log",
-	(char *)"/perf.csv",      (char *)"/perf_entry*",
-	(char *)"/perf_super*",   (char *)"/build_manifest.json",
-	(char *)"/run_directory", NULL,
+static const char *const excludes[] = {
+	".git",         "/*.live.log",          "/perf.csv",      "/perf_entry*",
+	"/perf_super*", "/build_manifest.json", "/run_directory",
 };
 
 int stage_mad_package(struct run *r, struct error *err)
 {
 	struct mad *m = r->extra;
+	AUTO_STRV struct strv left_out = STRV_INIT;
 	struct watchset ws = front_watchset(&r->front);
 	int ret = make_folder(r, err);
 
+	for (size_t i = 0; i < ARRAY_SIZE(excludes); i++)
+		strv_add(&left_out, excludes[i]);
+	if (strv_error(&left_out) < 0)
+		return error_set(err, ENOMEM, "out of memory");
 	if (ret == 0)
-		ret = guest_copy_content(r->guest, ".", MAD_FOLDER, excludes, DEADLINE_NEVER, &ws,
+		ret = guest_copy_content(r->guest, ".", MAD_FOLDER, left_out.v, DEADLINE_NEVER, &ws,
 					 err);
 	return ret == 0 ? mad_gpus_look(m, err) : ret;
 }
