@@ -56,6 +56,7 @@ packages_of() {
 	run) echo qemu-system-x86 qemu-utils ovmf ;;
 	image) echo mmdebstrap debian-archive-keyring mtools dosfstools fdisk e2fsprogs uidmap zstd ;;
 	test) echo libcriterion-dev clang libclang-rt-dev procps util-linux bsdutils openssh-server ;;
+	browser) echo chromium jq ;;
 	lint) echo clang-tidy clang-format shellcheck git ;;
 	e2e) echo iproute2 openssh-client jq ;;
 	lab) echo util-linux e2fsprogs ;;

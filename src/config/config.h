@@ -217,8 +217,6 @@ int config_finish(struct config *cfg, struct error *err);
 /** config_explicit() - Whether a key (dotted path within baremetal_vm) was given. */
 bool config_explicit(const struct config *cfg, const char *path);
 
-/** config_check_available() - Refuse what is not built yet, naming the key. 0 or -ENOTSUP. */
-int config_check_available(const struct config *cfg, struct error *err);
 
 /**
  * config_default_text() - A key's default as the documentation shows it

@@ -13,6 +13,7 @@
 #include "guest/collect.h"
 #include "run/dry_run.h"
 #include "run/devices.h"
+#include "run/docker.h"
 #include "run/pipeline.h"
 
 #define COLLECT_SECONDS 3600
@@ -131,6 +132,7 @@ static const struct stage stages[] = {
 	{ "devices", "Take the devices", stage_devices_wanted, stage_devices, NULL, false },
 	{ "start", "Start the VM", NULL, stage_start, stage_start_undo, false },
 	{ "prepare", "Prepare the guest", stage_prepare_wanted, stage_prepare, NULL, false },
+	{ "docker", "Set up Docker", stage_docker_wanted, stage_docker, NULL, false },
 	{ "command", "Run the command", NULL, stage_workload, NULL, false },
 	{ "results", "Collect results", stage_results_wanted, stage_results, NULL, true },
 };

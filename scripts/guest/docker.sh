@@ -1,0 +1,203 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Docker in a guest: bmvm embeds this text, puts it into the guest and runs it there as root.
+#
+#   docker.sh probe            one line: "answers VERSION", "stopped" (there is a client, no daemon), "missing"
+#   docker.sh install          from the guest distribution's own packages: apt-get, dnf, apk or zypper
+#   docker.sh start            start the daemon, wait until it answers
+#   docker.sh prove            run a container made of the guest's own files; no registry is asked
+#   docker.sh gpu amd|nvidia   whether containers can be given the GPU; for NVIDIA, describe it to Docker
+#
+# Environment: BMVM_DOCKER_PROXY   http proxy for packages and the daemon
+#              BMVM_DOCKER_MIRROR  registry mirror for the daemon
+# What is said goes to standard error; the exit code is 0, 1 (failed: can be tried again) or 3 (cannot work here,
+# the last line says why).
+set -eu
+
+proxy=${BMVM_DOCKER_PROXY:-}
+mirror=${BMVM_DOCKER_MIRROR:-}
+start_seconds=90
+proof=bmvm-proof
+
+say() {
+	echo "$*" >&2
+}
+
+hopeless() {
+	say "$*"
+	exit 3
+}
+
+has() {
+	command -v "$1" > /dev/null 2>&1
+}
+
+answers() {
+	docker version --format '{{.Server.Version}}' 2> /dev/null
+}
+
+probe() {
+	if ! has docker; then
+		echo missing
+	elif version=$(answers) && [ -n "$version" ]; then
+		echo "answers $version"
+	else
+		echo stopped
+	fi
+}
+
+# --- packages ------------------------------------------------------------------------------------------
+
+use_proxy() {
+	[ -n "$proxy" ] || return 0
+	export http_proxy="$proxy" https_proxy="$proxy" HTTP_PROXY="$proxy" HTTPS_PROXY="$proxy"
+}
+
+with_apt() {
+	export DEBIAN_FRONTEND=noninteractive
+	apt-get -q -o DPkg::Lock::Timeout=120 update || return 1
+	packages="docker.io iptables ca-certificates"
+	# the client and the builder are packages of their own in newer releases
+	for extra in docker-cli docker-buildx docker-buildx-plugin; do
+		if apt-cache show --no-all-versions "$extra" 2> /dev/null | grep -q '^Package:'; then
+			packages="$packages $extra"
+		fi
+	done
+	# shellcheck disable=SC2086 # a list of words
+	apt-get -q -y --no-install-recommends -o DPkg::Lock::Timeout=120 install $packages
+}
+
+with_dnf() {
+	dnf -y install moby-engine docker-cli || dnf -y install moby-engine || dnf -y install docker
+}
+
+install_packages() {
+	use_proxy
+	if has apt-get; then
+		with_apt
+	elif has dnf; then
+		with_dnf
+	elif has apk; then
+		apk add --no-progress docker docker-cli-buildx || apk add --no-progress docker
+	elif has zypper; then
+		zypper --non-interactive install docker
+	else
+		hopeless "no apt-get, dnf, apk or zypper here: put Docker into the base image, or set docker.script"
+	fi
+	has docker || { say "the packages are installed, but there is no program \"docker\""; return 1; }
+}
+
+# --- the daemon ----------------------------------------------------------------------------------------
+
+# put PATH: standard input becomes the file, which was not there. Fails when it was.
+put() {
+	[ ! -e "$1" ] || return 1
+	mkdir -p "${1%/*}"
+	cat > "$1"
+}
+
+configure() {
+	if [ -n "$mirror" ]; then
+		insecure=
+		case $mirror in
+		http://*)
+			address=${mirror#http://}
+			insecure=", \"insecure-registries\": [\"${address%%/*}\"]"
+			;;
+		esac
+		printf '{ "registry-mirrors": ["%s"]%s }\n' "$mirror" "$insecure" | put /etc/docker/daemon.json ||
+			hopeless "docker.mirror: the guest has an /etc/docker/daemon.json of its own; set the mirror in it"
+		changed=1
+	fi
+	[ -n "$proxy" ] || return 0
+	printf '[Service]\nEnvironment="HTTP_PROXY=%s" "HTTPS_PROXY=%s" "NO_PROXY=localhost,127.0.0.1"\n' \
+		"$proxy" "$proxy" | put /etc/systemd/system/docker.service.d/bmvm.conf || true
+	printf '{ "proxies": { "default": { "httpProxy": "%s", "httpsProxy": "%s" } } }\n' "$proxy" "$proxy" |
+		put "${HOME:-/root}/.docker/config.json" || true
+	changed=1
+}
+
+last_words() {
+	if has journalctl; then
+		journalctl -q -b -u docker --no-pager -n 15 -o cat >&2 || true
+	elif [ -s /var/log/dockerd.log ]; then
+		tail -n 15 /var/log/dockerd.log >&2
+	fi
+}
+
+start_service() {
+	if [ -d /run/systemd/system ]; then
+		[ -z "$changed" ] || systemctl daemon-reload || true
+		if [ -n "$changed" ]; then systemctl restart docker; else systemctl start docker; fi
+	elif has rc-service; then
+		rc-service docker restart
+	elif has service; then
+		service docker restart
+	else
+		use_proxy
+		setsid dockerd > /var/log/dockerd.log 2>&1 < /dev/null &
+	fi
+}
+
+start() {
+	changed=
+	configure
+	if [ -z "$changed" ] && [ -n "$(answers)" ]; then
+		return 0
+	fi
+	start_service || { last_words; say "Docker's daemon does not start"; return 1; }
+	left=$start_seconds
+	while [ -z "$(answers)" ]; do
+		left=$((left - 1))
+		if [ $left -le 0 ]; then
+			last_words
+			say "Docker's daemon does not answer within $start_seconds s"
+			return 1
+		fi
+		sleep 1
+	done
+}
+
+# A container of the guest's own shell and the libraries it wants.
+prove() {
+	shell=$(readlink -f /bin/sh)
+	libraries=$(ldd "$shell" 2> /dev/null | grep -o '/[^ )]*' | sort -u) || libraries=
+	# shellcheck disable=SC2086 # a list of paths without blanks
+	tar -chf - "$shell" $libraries 2> /dev/null | docker import - $proof > /dev/null ||
+		{ say "docker import failed"; return 1; }
+	said=$(docker run --rm --network host $proof "$shell" -c 'echo it runs' 2>&1) || true
+	docker image rm -f $proof > /dev/null 2>&1 || true
+	[ "$said" = "it runs" ] || { last_words; say "a container does not run: $said"; return 1; }
+}
+
+# --- GPUs ----------------------------------------------------------------------------------------------
+
+gpu_amd() {
+	[ -c /dev/kfd ] || hopeless "no /dev/kfd in the guest: its image needs the amdgpu driver (amdgpu-dkms) and firmware"
+	for node in /dev/dri/renderD*; do
+		[ ! -c "$node" ] || return 0
+	done
+	hopeless "no /dev/dri/renderD* in the guest: amdgpu has taken no GPU; see dmesg in it"
+}
+
+gpu_nvidia() {
+	has nvidia-smi || hopeless "no nvidia-smi in the guest: its image needs NVIDIA's driver"
+	nvidia-smi -L >&2 || hopeless "nvidia-smi sees no GPU in the guest"
+	has nvidia-ctk || hopeless "no nvidia-ctk in the guest: its image needs the package nvidia-container-toolkit"
+	mkdir -p /etc/cdi
+	nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml >&2 || true
+	if ! docker info --format '{{json .Runtimes}}' 2> /dev/null | grep -q nvidia; then
+		nvidia-ctk runtime configure --runtime=docker >&2 || hopeless "nvidia-ctk cannot configure Docker"
+		changed=1
+		start_service || { last_words; say "Docker does not start with NVIDIA's runtime"; return 1; }
+	fi
+}
+
+case ${1:-} in
+probe) probe ;;
+install) install_packages ;;
+start) start ;;
+prove) prove ;;
+gpu) "gpu_${2:?amd or nvidia}" ;;
+*) hopeless "docker.sh: no such action: ${1:-}" ;;
+esac

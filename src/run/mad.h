@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A run of MAD models, inside: what the files mad_*.c share. run/models.h is for others.
+ *
+ * The package is the current folder. What is run is decided before anything is touched
+ * (mad_plan.c); then the stages of mad_run.c: Docker, the package into the guest (mad_package.c),
+ * images (mad_build.c), models (mad_model.c), each with its row in the books (mad_books.c).
+ */
+#ifndef BMVM_RUN_MAD_H
+#define BMVM_RUN_MAD_H
+
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "results/outcome.h"
+#include "run/pipeline.h"
+#include "workload/data.h"
+#include "workload/gpu_selection.h"
+#include "workload/live_log.h"
+#include "workload/mad_options.h"
+#include "workload/build_manifest.h"
+#include "workload/model.h"
+#include "workload/variables.h"
+
+/* Where the package is in the guest. */
+#define MAD_FOLDER       "/workspace"
+
+#define MAD_STEP_SECONDS 600 /* for what docker does at once: start, stop, look */
+
+/**
+ * struct mad_item - An image and the model that runs in it; all owned
+ * @dockerfile:   it is built of, NULL: it is of a manifest
+ * @base:         BASE_DOCKER, or NULL
+ * @gpu_vendor:   of the Dockerfile or the manifest, or NULL
+ * @architecture: likewise
+ * @pull:         reference it is pulled by, NULL: @image itself
+ * @record:       its entry in built_images; NULL before it was built
+ * @data:         decided in the plan, as folders of the host become mounts of the VM
+ * @ready:        the image is in the guest
+ * @failed:       why it is not, once that is known
+ */
+struct mad_item {
+	struct model model;
+	char *image;
+	char *container;
+	char *build_log;
+	char *run_log;
+	char *full_log;
+	char *dockerfile;
+	char *base;
+	char *gpu_vendor;
+	char *architecture;
+	char *pull;
+	struct json_object *record;
+	struct data_plan data;
+	bool ready;
+	struct error failed;
+};
+
+/**
+ * struct mad - One run of models
+ * @o:           what was typed, borrowed
+ * @run:         the pipeline, borrowed
+ * @code:        exit code of what ended it before a model ran; 0: nothing did
+ * @context:     additional context, owned; never NULL after mad_plan()
+ * @deployment:  its or the manifest's deployment_config, borrowed from @context, or NULL
+ * @tools, @credentials: as read, owned; @tools NULL without a file
+ * @gpus, @architecture, @product, @runtime: of the guest, see mad_gpus.c; "" unknown
+ * @fuse:        the guest has /dev/fuse
+ * @machine:     the host's name
+ * @summary:     of the run phase, owned
+ * @package_fd:  the current folder
+ */
+struct mad {
+	const struct mad_options *o;
+	struct run *run;
+	int code;
+	struct json_object *context;
+	struct json_object *deployment;
+	struct json_object *tools;
+	struct json_object *credentials;
+	struct build_manifest manifest;
+	bool from_manifest;
+	struct mad_item *items;
+	size_t n_items;
+	size_t n_build_failures;
+	struct gpus gpus;
+	char architecture[128];
+	char product[128];
+	char runtime[64];
+	bool fuse;
+	char machine[256];
+	struct json_object *summary;
+	int package_fd;
+};
+
+/* ---- mad_plan.c ---- */
+
+/**
+ * mad_plan() - Decide what is to be built and run; changes nothing but this memory
+ *
+ * Reads the package or the manifest; adds the folders of local data to the VM's mounts. Return: 0;
+ * -errno, @m->code says how the program is to end.
+ */
+int mad_plan(struct mad *m, struct error *err);
+
+/** mad_done() - Free everything. */
+void mad_done(struct mad *m);
+
+/* ---- mad_exec.c ---- */
+
+/**
+ * struct mad_command - A command in the guest, as root
+ * @argv:        "docker", ...; borrowed
+ * @shown:       what the log says instead of @argv, NULL: all of it
+ * @deadline_ns: then it is ended
+ * @quiet:       neither it nor its output is logged
+ */
+struct mad_command {
+	const struct strv *argv;
+	const char *shown;
+	uint64_t deadline_ns;
+	bool quiet;
+};
+
+/**
+ * mad_exec() - Run it in the package's folder, its output into the log
+ * @ret: how it ended
+ *
+ * Return: 0 it ended, whatever its code; as guest_run(); errno of writing the log.
+ */
+int mad_exec(struct mad *m, struct live_log *log, const struct mad_command *cmd,
+	     struct guest_result *ret, struct error *err);
+
+/**
+ * mad_capture() - The same for a command whose first line of output is wanted
+ * @ret: @size bytes, trimmed; "" when it failed
+ */
+int mad_capture(struct mad *m, const struct strv *argv, char *ret, size_t size, struct error *err);
+
+/* ---- the stages ---- */
+
+int stage_mad_package(struct run *r, struct error *err);
+int stage_mad_build(struct run *r, struct error *err);
+int stage_mad_models(struct run *r, struct error *err);
+
+/* ---- mad_gpus.c ---- */
+
+/**
+ * mad_gpus_look() - What GPUs the guest has, for Docker and for models
+ *
+ * Return: 0; -ENODEV fewer with a driver than were passed, or containers cannot be given them.
+ */
+int mad_gpus_look(struct mad *m, struct error *err);
+
+/* ---- mad_model.c ---- */
+
+/**
+ * struct mad_outcome - How a model's run ended, for the books
+ * @why:      one line; "" unless it failed
+ * @launcher: NULL when it came to no container
+ * @gpus:     -1: never decided
+ * @test_s:   -1: it came to no container
+ */
+struct mad_outcome {
+	enum outcome_kind kind;
+	struct error why;
+	char git_commit[64];
+	const char *launcher;
+	int64_t gpus;
+	double test_s;
+	bool has_results;
+};
+
+/* ---- mad_books.c ---- */
+
+/** mad_books_open() - Check that the books can be added to, before anything is run. */
+int mad_books_open(struct mad *m, struct error *err);
+
+/**
+ * mad_books_add() - Read the log, write rows and files for a model
+ * @log: name of its log, NULL when there is none
+ *
+ * Return: 0; errno of the first file that cannot be written.
+ */
+int mad_books_add(struct mad *m, const struct mad_item *item, const struct mad_outcome *outcome,
+		  const char *log, struct error *err);
+
+/** mad_books_close() - Write the summary and say how it went. */
+int mad_books_close(struct mad *m, struct error *err);
+
+#endif

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+/* Images: built of Dockerfiles, or brought as the manifest says. See mad.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "run/mad.h"
+#include "workload/credentials.h"
+#include "workload/docker_args.h"
+#include "workload/words.h"
+
+/* The host's own of the environment that a build is given. */
+static int build_arguments(struct mad *m, const struct mad_item *item, struct variables *ret,
+			   struct error *err)
+{
+	AUTO_VARIABLES struct variables credentials = VARIABLES_INIT;
+	struct json_object *given = NULL;
+	const char *cred = model_cred(&item->model);
+	int r = cred == NULL ? 0 : credentials_variables(m->credentials, cred, &credentials, err);
+
+	if (r < 0)
+		return r;
+	(void)json_get_object(m->context, "docker_build_arg", &given, NULL);
+	return docker_args_build_variables(environ, given,
+					   m->architecture[0] != '\0' ? m->architecture : NULL,
+					   &credentials, ret, err);
+}
+
+/* The digest by which the registry knows the base image; "" for one that is only in the guest. */
+static void base_digest(struct mad *m, const char *base, char *ret, size_t size)
+{
+	AUTO_STRV struct strv argv = STRV_INIT;
+
+	ret[0] = '\0';
+	if (base == NULL)
+		return;
+	strv_add(&argv, "docker");
+	strv_add(&argv, "image");
+	strv_add(&argv, "inspect");
+	strv_add(&argv, "--format={{range .RepoDigests}}{{.}}{{end}}");
+	strv_add(&argv, base);
+	if (strv_error(&argv) == 0 && mad_capture(m, &argv, ret, size, NULL) == 0) {
+		const char *at = strrchr(ret, '@');
+
+		memmove(ret, at != NULL ? at + 1 : "", at != NULL ? strlen(at + 1) + 1 : 1);
+	}
+}
+
+static const char *base_of(const struct mad *m, const struct mad_item *item)
+{
+	struct json_object *given = NULL;
+
+	(void)json_get_object(m->context, "docker_build_arg", &given, NULL);
+	return json_str_or(given, "BASE_DOCKER", item->base);
+}
+
+static void record_build(struct mad *m, struct mad_item *item, const char *command, double seconds)
+{
+	const char *base = base_of(m, item);
+	char digest[128];
+	struct build_manifest_build build = {
+		.image = item->image,
+		.model = &item->model,
+		.dockerfile = item->dockerfile,
+		.base_docker = base,
+		.docker_sha = digest,
+		.command = command,
+		.log_file = item->build_log,
+		.gpu_vendor = item->gpu_vendor,
+		.gpu_architecture =
+			m->architecture[0] != '\0' ? m->architecture : item->architecture,
+		.seconds = seconds,
+	};
+	struct json_object *images = NULL, *entry = NULL;
+
+	base_digest(m, base, digest, sizeof(digest));
+	build_manifest_add(&m->manifest, &build);
+	if (json_get_object(m->manifest.object, "built_images", &images, NULL) == 0 &&
+	    json_get_object(images, item->image, &entry, NULL) == 0)
+		item->record = json_object_get(entry);
+}
+
+/* Both forms: that with the secrets, and the one to be shown. */
+static int build_words(struct mad *m, const struct mad_item *item, struct strv *argv, char **shown,
+		       struct error *err)
+{
+	AUTO_VARIABLES struct variables args = VARIABLES_INIT;
+	AUTO_STRV struct strv masked = STRV_INIT;
+	struct docker_build build = {
+		.image = item->image,
+		.dockerfile = item->dockerfile,
+		.folder = docker_args_folder(&item->model),
+		.args = &args,
+		.no_cache = m->o->clean_docker_cache,
+		.common = faccessat(m->package_fd, "docker/common", F_OK, 0) == 0,
+	};
+	int r = build_arguments(m, item, &args, err);
+
+	if (r == 0)
+		r = docker_args_build(&build, argv, err);
+	build.masked = true;
+	if (r == 0)
+		r = docker_args_build(&build, &masked, err);
+	if (r < 0)
+		return r;
+	*shown = words_text(masked.v);
+	return *shown == NULL ? error_set(err, ENOMEM, "out of memory") : 0;
+}
+
+/* Return: 0 it is built, or failed as a build does, which @item->failed tells; -errno. */
+static int build_one(struct mad *m, struct mad_item *item, struct live_log *log, struct error *err)
+{
+	AUTO_STRV struct strv argv = STRV_INIT;
+	AUTO_FREE char *shown = NULL;
+	struct mad_command cmd = { .argv = &argv, .deadline_ns = DEADLINE_NEVER };
+	struct guest_result result;
+	uint64_t start = clock_now_ns();
+	int r = build_words(m, item, &argv, &shown, &item->failed);
+
+	if (r < 0)
+		return live_log_say(log, err, "%s\n", item->failed.msg);
+	cmd.shown = shown;
+	r = mad_exec(m, log, &cmd, &result, err);
+	if (r < 0)
+		return r;
+	if (result.exit_code != 0) {
+		(void)error_set(&item->failed, EIO, "docker build ended with %d; see %s",
+				result.exit_code, item->build_log);
+		return 0;
+	}
+	item->ready = true;
+	record_build(m, item, shown, clock_seconds_since(start));
+	return live_log_say(log, err, "Build Duration: %.2f seconds\n", clock_seconds_since(start));
+}
+
+static int build_item(struct mad *m, struct mad_item *item, struct error *err)
+{
+	AUTO_LIVE_LOG struct live_log log = LIVE_LOG_INIT;
+	const char *name = model_name(&item->model);
+	int r = live_log_open(&log, m->package_fd, item->build_log,
+			      m->o->live_output ? STDOUT_FILENO : -1, err);
+
+	if (r == 0) {
+		log_info("building %s for %s (%s)", item->image, name, item->build_log);
+		r = build_one(m, item, &log, err);
+	}
+	if (r < 0 || item->ready)
+		return r;
+	log_error("model \"%s\": %s", name, item->failed.msg);
+	m->n_build_failures++;
+	build_manifest_add_failure(&m->manifest, name, NULL, item->failed.msg);
+	return mad_books_add(
+		m, item,
+		&(struct mad_outcome){
+			.kind = OUTCOME_BUILD, .why = item->failed, .gpus = -1, .test_s = -1 },
+		NULL, err);
+}
+
+/* ---- images of a manifest ---- */
+
+static bool is_there(struct mad *m, const char *image)
+{
+	AUTO_STRV struct strv argv = STRV_INIT;
+	char id[128];
+
+	strv_add(&argv, "docker");
+	strv_add(&argv, "image");
+	strv_add(&argv, "inspect");
+	strv_add(&argv, "--format={{.Id}}");
+	strv_add(&argv, image);
+	return strv_error(&argv) == 0 && mad_capture(m, &argv, id, sizeof(id), NULL) == 0;
+}
+
+static int docker_does(struct mad *m, const char *action, const char *first, const char *second,
+		       struct error *err)
+{
+	AUTO_STRV struct strv argv = STRV_INIT;
+	char line[256];
+
+	strv_add(&argv, "docker");
+	strv_add(&argv, action);
+	strv_add(&argv, first);
+	if (second != NULL)
+		strv_add(&argv, second);
+	if (strv_error(&argv) < 0)
+		return error_set(err, ENOMEM, "out of memory");
+	return mad_capture(m, &argv, line, sizeof(line), err);
+}
+
+/* What cannot be brought is the model's failed setup; the others go on. */
+static void bring_item(struct mad *m, struct mad_item *item)
+{
+	const char *from = item->pull != NULL ? item->pull : item->image;
+	int r = 0;
+
+	if (!is_there(m, item->image)) {
+		log_info("pulling %s", from);
+		r = docker_does(m, "pull", from, NULL, &item->failed);
+		if (r == 0 && item->pull != NULL)
+			r = docker_does(m, "tag", item->pull, item->image, &item->failed);
+	}
+	item->ready = r == 0;
+}
+
+int stage_mad_build(struct run *r, struct error *err)
+{
+	struct mad *m = r->extra;
+	int ret = 0;
+
+	for (size_t i = 0; i < m->n_items && ret == 0; i++) {
+		if (m->from_manifest)
+			bring_item(m, &m->items[i]);
+		else
+			ret = build_item(m, &m->items[i], err);
+	}
+	if (ret == 0 && !m->from_manifest)
+		ret = build_manifest_save(&m->manifest, AT_FDCWD,
+					  m->o->manifest_output != NULL ? m->o->manifest_output
+									: BUILD_MANIFEST_FILE,
+					  err);
+	return ret;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* The package into the guest: see mad.h. */
+#include <errno.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "guest/copy.h"
+#include "run/mad.h"
+
+/* The folder belongs to whom we log in as, so that what is copied does too. */
+static int make_folder(struct run *r, struct error *err)
+{
+	static const char script[] =
+		"sudo=; [ \"$(id -u)\" = 0 ] || sudo='sudo -n'\n"
+		"$sudo mkdir -p \"$1\" && $sudo chown \"$(id -u)\" \"$1\"\n";
+	char folder[] = MAD_FOLDER;
+	char *argv[] = { folder, NULL };
+	struct watchset ws = front_watchset(&r->front);
+
+	return guest_capture(r->guest, script, argv, deadline_in_s(60), NULL, &ws, err);
+}
+
+/* Git data, and what earlier runs left: none of it is the package. */
+static const char *const excludes[] = {
+	".git",         "/*.live.log",          "/perf.csv",      "/perf_entry*",
+	"/perf_super*", "/build_manifest.json", "/run_directory",
+};
+
+int stage_mad_package(struct run *r, struct error *err)
+{
+	struct mad *m = r->extra;
+	AUTO_STRV struct strv left_out = STRV_INIT;
+	struct watchset ws = front_watchset(&r->front);
+	int ret = make_folder(r, err);
+
+	for (size_t i = 0; i < ARRAY_SIZE(excludes); i++)
+		strv_add(&left_out, excludes[i]);
+	if (strv_error(&left_out) < 0)
+		return error_set(err, ENOMEM, "out of memory");
+	if (ret == 0)
+		ret = guest_copy_content(r->guest, ".", MAD_FOLDER, left_out.v, DEADLINE_NEVER, &ws,
+					 err);
+	return ret == 0 ? mad_gpus_look(m, err) : ret;
+}

@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: MIT */
+/* What is to be built and run, decided from package, manifest and context: see mad.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "run/mad.h"
+#include "workload/credentials.h"
+#include "workload/dockerfile.h"
+#include "workload/model_dir.h"
+#include "workload/names.h"
+#include "workload/package.h"
+#include "workload/tools.h"
+
+#define CODE_BUILD     2
+#define CODE_RUN       3
+#define CODE_ARGUMENTS 4
+
+static void item_done(struct mad_item *item)
+{
+	model_done(&item->model);
+	free(item->image);
+	free(item->container);
+	free(item->build_log);
+	free(item->run_log);
+	free(item->full_log);
+	free(item->dockerfile);
+	free(item->base);
+	free(item->gpu_vendor);
+	free(item->architecture);
+	free(item->pull);
+	(void)json_object_put(item->record);
+	data_plan_done(&item->data);
+}
+
+void mad_done(struct mad *m)
+{
+	for (size_t i = 0; i < m->n_items; i++)
+		item_done(&m->items[i]);
+	free(m->items);
+	build_manifest_done(&m->manifest);
+	(void)json_object_put(m->context);
+	(void)json_object_put(m->tools);
+	(void)json_object_put(m->credentials);
+	(void)json_object_put(m->summary);
+	close_fd(&m->package_fd);
+}
+
+/* ---- items ---- */
+
+static int copy_text(char **ret, const char *text, struct error *err)
+{
+	*ret = text == NULL ? NULL : strdup(text);
+	return text != NULL && *ret == NULL ? error_set(err, ENOMEM, "out of memory") : 0;
+}
+
+/* Takes @item, also on failure. */
+static int add_item(struct mad *m, struct mad_item *item, struct error *err)
+{
+	struct mad_item *v = reallocarray(m->items, m->n_items + 1, sizeof(*v));
+
+	if (v == NULL) {
+		item_done(item);
+		return error_set(err, ENOMEM, "out of memory");
+	}
+	m->items = v;
+	v[m->n_items++] = *item;
+	return 0;
+}
+
+static bool has_image(const struct mad *m, const char *image)
+{
+	for (size_t i = 0; i < m->n_items; i++) {
+		if (strcmp(m->items[i].image, image) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int name_item(struct mad_item *item, struct error *err)
+{
+	int r = names_run_log(model_name(&item->model), item->image, &item->run_log, err);
+
+	return r < 0 ? r : names_container(item->image, &item->container, err);
+}
+
+static int fill_built_item(struct mad_item *item, const struct model *model,
+			   const struct dockerfile *file, struct error *err)
+{
+	const char *name = model_name(model);
+	int r = model_copy(&item->model, model, err);
+
+	if (r == 0)
+		r = names_image(name, file->path, NULL, &item->image, err);
+	if (r == 0)
+		r = names_build_log(name, file->path, &item->build_log, err);
+	if (r == 0)
+		r = names_full_log(name, file->path, &item->full_log, err);
+	if (r == 0)
+		r = copy_text(&item->dockerfile, file->path, err);
+	if (r == 0)
+		r = copy_text(&item->base, file->base, err);
+	if (r == 0)
+		r = copy_text(&item->gpu_vendor, file->gpu_vendor, err);
+	if (r == 0)
+		r = copy_text(&item->architecture, file->architecture, err);
+	return r == 0 ? name_item(item, err) : r;
+}
+
+/* One image for each Dockerfile that fits; two tags that select one model make it once. */
+static int add_model(struct mad *m, const struct model *model, struct json_object *context,
+		     struct error *err)
+{
+	AUTO_DOCKERFILE_LIST struct dockerfile_list files = { .v = NULL };
+	const char *prefix = model_dockerfile(model);
+	int r;
+
+	if (prefix == NULL)
+		return error_set(err, EINVAL, "%s: model \"%s\" has no dockerfile", model->origin,
+				 model_name(model));
+	r = dockerfile_select(m->package_fd, prefix, context, &files, err);
+	for (size_t i = 0; i < files.n && r == 0; i++) {
+		struct mad_item item = { .model = MODEL_INIT };
+
+		r = fill_built_item(&item, model, &files.v[i], err);
+		if (r == 0 && !has_image(m, item.image))
+			r = add_item(m, &item, err);
+		else
+			item_done(&item);
+	}
+	return r < 0 ? error_prefix(err, r, "model \"%s\"", model_name(model)) : 0;
+}
+
+/* ---- the package ---- */
+
+static int merge_model_dir(struct error *err)
+{
+	const char *dir = getenv("MODEL_DIR");
+
+	return dir == NULL || *dir == '\0' ? 0 : model_dir_merge(dir, ".", NULL, err);
+}
+
+static int select_models(const struct mad *m, struct model_list *ret, struct error *err)
+{
+	AUTO_PACKAGE struct package package = PACKAGE_INIT;
+	AUTO_TAG_LIST struct tag_list tags = TAG_LIST_INIT;
+	int r = tag_list_parse(&m->o->tags, &tags, err);
+
+	if (r == 0)
+		r = package_load(".", &package, err);
+	return r < 0 ? r : package_select(&package, &tags, ret, err);
+}
+
+static int plan_package(struct mad *m, const struct config *cfg, struct error *err)
+{
+	AUTO_MODEL_LIST struct model_list models = MODEL_LIST_INIT;
+	AUTO_JSON struct json_object *context = NULL;
+	AUTO_FREE char *ctx_test = NULL;
+	int r = merge_model_dir(err);
+
+	m->code = CODE_BUILD;
+	if (r == 0)
+		r = select_models(m, &models, err);
+	if (r == 0)
+		r = package_ctx_test(".", &ctx_test, err);
+	if (r < 0)
+		return r;
+	context = dockerfile_context(m->context, cfg->gpu_vendor, cfg->guest_os, "HOST_UBUNTU",
+				     ctx_test);
+	for (size_t i = 0; i < models.n && r == 0; i++)
+		r = add_model(m, &models.v[i], context, err);
+	if (r == 0)
+		r = build_manifest_init(&m->manifest, m->context, cfg->gpu_vendor, cfg->guest_os,
+					err);
+	return r;
+}
+
+/* ---- a manifest ---- */
+
+static int add_manifest_image(struct mad *m, struct build_manifest_image *image, struct error *err)
+{
+	struct mad_item item = { .model = MODEL_INIT };
+	int r = model_copy(&item.model, &image->model, err);
+
+	if (r == 0)
+		r = copy_text(&item.image, image->image, err);
+	if (r == 0)
+		r = copy_text(&item.pull, image->pull, err);
+	if (r == 0)
+		r = copy_text(&item.gpu_vendor, image->gpu_vendor, err);
+	if (r == 0)
+		r = copy_text(&item.architecture, image->gpu_architecture, err);
+	if (r == 0)
+		r = name_item(&item, err);
+	item.record = json_object_get(image->object);
+	if (r == 0)
+		return add_item(m, &item, err);
+	item_done(&item);
+	return r;
+}
+
+static int add_manifest_images(struct mad *m, struct error *err)
+{
+	AUTO_BUILD_MANIFEST_IMAGES struct build_manifest_images images = BUILD_MANIFEST_IMAGES_INIT;
+	int r = build_manifest_images(&m->manifest, &images, err);
+
+	for (size_t i = 0; i < images.without_model.n; i++)
+		log_warning("%s: image \"%s\" has no model and is left out", m->o->manifest,
+			    images.without_model.v[i]);
+	for (size_t i = 0; i < images.n && r == 0; i++)
+		r = add_manifest_image(m, &images.v[i], err);
+	return r;
+}
+
+static int plan_manifest(struct mad *m, struct error *err)
+{
+	struct json_object *merged;
+	int r = build_manifest_load(m->o->manifest, &m->manifest, err);
+
+	m->code = CODE_RUN;
+	if (r == 0)
+		r = build_manifest_unmask(&m->manifest, m->context, environ, err);
+	if (r == 0)
+		r = add_manifest_images(m, err);
+	if (r < 0)
+		return r;
+	merged = build_manifest_context(&m->manifest, m->context);
+	if (merged == NULL)
+		return error_set(err, ENOMEM, "out of memory");
+	(void)json_object_put(m->context);
+	m->context = merged;
+	m->from_manifest = true;
+	return 0;
+}
+
+/* ---- data ---- */
+
+static bool data_exists(void *arg, enum data_provider provider, const char *path)
+{
+	const struct mad *m = arg;
+
+	return faccessat(provider == DATA_CUSTOM ? m->package_fd : AT_FDCWD, path, F_OK, 0) == 0;
+}
+
+/* A folder of the host at the same place in the guest. */
+static int add_mount(struct config *cfg, const char *path, bool readonly, struct error *err)
+{
+	struct config_mount *v;
+
+	for (size_t i = 0; i < cfg->n_mounts; i++) {
+		if (strcmp(cfg->mounts[i].guest, path) == 0)
+			return 0;
+	}
+	v = reallocarray(cfg->mounts, cfg->n_mounts + 1, sizeof(*v));
+	if (v == NULL)
+		return error_set(err, ENOMEM, "out of memory");
+	cfg->mounts = v;
+	v[cfg->n_mounts] = (struct config_mount){ .host = strdup(path),
+						  .guest = strdup(path),
+						  .readonly = readonly };
+	cfg->n_mounts++;
+	if (v[cfg->n_mounts - 1].host == NULL || v[cfg->n_mounts - 1].guest == NULL)
+		return error_set(err, ENOMEM, "out of memory");
+	return 0;
+}
+
+static int mount_data(struct config *cfg, const struct data_plan *plan, struct error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < plan->n && r == 0; i++) {
+		const struct data_source *source = &plan->v[i];
+
+		if (source->provider == DATA_LOCAL)
+			r = add_mount(cfg, source->path, !source->readwrite, err);
+		else if (source->mirror != NULL)
+			r = add_mount(cfg, source->mirror, false, err);
+	}
+	return r;
+}
+
+/* What a model lacks is its own failure, later; the others run. */
+static int plan_data(struct mad *m, struct config *cfg, struct error *err)
+{
+	AUTO_JSON struct json_object *config = NULL;
+	unsigned int index = 0;
+	struct data_query query = {
+		.exists = data_exists, .arg = m, .mirror = m->o->mirror, .index = &index
+	};
+	int r = data_load(m->package_fd, m->o->data_config, m->context, &config, err);
+
+	query.config = config;
+	for (size_t i = 0; i < m->n_items && r == 0; i++) {
+		struct mad_item *item = &m->items[i];
+
+		if (data_plan_make(&item->model, &query, &item->data, &item->failed) < 0)
+			continue;
+		for (size_t n = 0; n < item->data.missing.n; n++)
+			log_warning("model \"%s\": data \"%s\" are not there; it runs without them",
+				    model_name(&item->model), item->data.missing.v[n]);
+		r = mount_data(cfg, &item->data, err);
+	}
+	return r;
+}
+
+/* ---- all ---- */
+
+static int load_files(struct mad *m, struct error *err)
+{
+	int r = tools_load(m->package_fd, &m->tools, err);
+
+	if (r == 0)
+		r = credentials_load(m->package_fd, environ, &m->credentials, err);
+	return r;
+}
+
+/* madengine: a manifest that is not there means the full workflow, where there are tags for it. */
+static bool uses_manifest(const struct mad *m)
+{
+	if (m->o->manifest == NULL)
+		return false;
+	if (m->o->tags.n == 0 || access(m->o->manifest, F_OK) == 0)
+		return true;
+	log_warning("--manifest-file %s: no such file; building the models of --tags instead",
+		    m->o->manifest);
+	return false;
+}
+
+int mad_plan(struct mad *m, struct error *err)
+{
+	struct config *cfg = &m->run->o->cfg;
+	int r;
+
+	m->code = CODE_ARGUMENTS;
+	if (gethostname(m->machine, sizeof(m->machine) - 1) < 0)
+		return error_errno(err, "the host's name");
+	m->package_fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (m->package_fd < 0)
+		return error_errno(err, "open the current folder");
+	m->context = cfg->context != NULL ? json_object_get(cfg->context) : json_new_object();
+	r = uses_manifest(m) ? plan_manifest(m, err) : plan_package(m, cfg, err);
+	if (r == 0)
+		r = load_files(m, err);
+	if (r == 0)
+		r = plan_data(m, cfg, err);
+	if (r == 0)
+		r = mad_books_open(m, err);
+	if (r == 0)
+		m->code = 0;
+	(void)json_get_object(m->context, "deployment_config", &m->deployment, NULL);
+	return r;
+}
