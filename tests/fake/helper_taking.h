@@ -3,6 +3,8 @@
 #ifndef BMVM_TESTS_HELPER_TAKING_H
 #define BMVM_TESTS_HELPER_TAKING_H
 
+#include <criterion/criterion.h>
+
 #include "base/error.h"
 #include "base/strv.h"
 #include "helper_kernel.h"
@@ -33,6 +35,20 @@ void taking_start(struct taking_host *t);
 
 /** taking_stop() - Remove it. */
 void taking_stop(struct taking_host *t);
+
+/* TAKING_SUITE() - A suite each of whose tests has that as t, and its kernel as k */
+#define TAKING_SUITE(name, seconds)                                                                \
+	static struct taking_host t;                                                               \
+	static struct fake_kernel *const k = &t.k;                                                 \
+	static void setup(void)                                                                    \
+	{                                                                                          \
+		taking_start(&t);                                                                  \
+	}                                                                                          \
+	static void teardown(void)                                                                 \
+	{                                                                                          \
+		taking_stop(&t);                                                                   \
+	}                                                                                          \
+	TestSuite(name, .init = setup, .fini = teardown, .timeout = (seconds))
 
 struct taking_vm {
 	struct taking_host *t;

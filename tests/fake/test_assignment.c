@@ -31,21 +31,8 @@
 #define GPU TAKING_GPU
 #define PF  TAKING_PF
 
-static struct taking_host t;
-static struct fake_kernel *const k = &t.k;
+TAKING_SUITE(assignment, 120);
 static struct host *const host = &t.host;
-
-static void setup(void)
-{
-	taking_start(&t);
-}
-
-static void teardown(void)
-{
-	taking_stop(&t);
-}
-
-TestSuite(assignment, .init = setup, .fini = teardown, .timeout = 120);
 
 /* Everything that can be passed, in one VM. */
 static void want_all(struct taking_vm *v)

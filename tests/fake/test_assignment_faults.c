@@ -12,20 +12,7 @@
 
 #define WRITES_MAX 100
 
-static struct taking_host t;
-static struct fake_kernel *const k = &t.k;
-
-static void setup(void)
-{
-	taking_start(&t);
-}
-
-static void teardown(void)
-{
-	taking_stop(&t);
-}
-
-TestSuite(assignment_faults, .init = setup, .fini = teardown, .timeout = 280);
+TAKING_SUITE(assignment_faults, 280);
 
 static int make_with(struct taking_vm *v, const struct taking_mode *mode, unsigned int fail_at)
 {

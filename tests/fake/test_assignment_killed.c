@@ -23,20 +23,7 @@
 #define WRITES_MAX 100
 #define SHORT_MS   50
 
-static struct taking_host t;
-static struct fake_kernel *const k = &t.k;
-
-static void setup(void)
-{
-	taking_start(&t);
-}
-
-static void teardown(void)
-{
-	taking_stop(&t);
-}
-
-TestSuite(assignment_killed, .init = setup, .fini = teardown, .timeout = 280);
+TAKING_SUITE(assignment_killed, 280);
 
 /* ---- a guardian that is killed ---- */
 

@@ -18,20 +18,7 @@
 #define NUMVFS    "bus/pci/devices/" PF "/sriov_numvfs"
 #define AUTOPROBE "bus/pci/devices/" PF "/sriov_drivers_autoprobe"
 
-static struct taking_host t;
-static struct fake_kernel *const k = &t.k;
-
-static void setup(void)
-{
-	taking_start(&t);
-}
-
-static void teardown(void)
-{
-	taking_stop(&t);
-}
-
-TestSuite(two_vms, .init = setup, .fini = teardown, .timeout = 120);
+TAKING_SUITE(two_vms, 120);
 
 /* As an administrator does, or a driver when it is loaded. */
 static void make_vfs(const char *n)

@@ -18,21 +18,8 @@
 
 #define GPU TAKING_GPU
 
-static struct taking_host t;
-static struct fake_kernel *const k = &t.k;
+TAKING_SUITE(undo_devices, 120);
 static struct host *const host = &t.host;
-
-static void setup(void)
-{
-	taking_start(&t);
-}
-
-static void teardown(void)
-{
-	taking_stop(&t);
-}
-
-TestSuite(undo_devices, .init = setup, .fini = teardown, .timeout = 120);
 
 static bool is_quarantined(const char *address)
 {
