@@ -4,7 +4,8 @@
  *
  * The package is the current folder. What is run is decided before anything is touched
  * (mad_plan.c); then the stages of mad_run.c: Docker, the package into the guest (mad_package.c),
- * images (mad_build.c), models (mad_model.c), each with its row in the books (mad_books.c).
+ * images (mad_build.c), models (mad_job.c and mad_model.c), each with its row in the books
+ * (mad_books.c).
  */
 #ifndef BMVM_RUN_MAD_H
 #define BMVM_RUN_MAD_H
@@ -17,11 +18,13 @@
 #include "results/outcome.h"
 #include "run/pipeline.h"
 #include "workload/data.h"
+#include "workload/exec_steps.h"
 #include "workload/gpu_selection.h"
 #include "workload/live_log.h"
 #include "workload/mad_options.h"
 #include "workload/build_manifest.h"
 #include "workload/model.h"
+#include "workload/tools.h"
 #include "workload/variables.h"
 
 /* Where the package is in the guest. */
@@ -62,7 +65,8 @@ struct mad_item {
 /**
  * struct mad - One run of models
  * @o:           what was typed, borrowed
- * @run:         the pipeline, borrowed
+ * @run:         the run that is under way, borrowed
+ * @cfg:         of the VM, borrowed; gets mounts for local data
  * @code:        exit code of what ended it before a model ran; 0: nothing did
  * @context:     additional context, owned; never NULL after mad_plan()
  * @deployment:  its or the manifest's deployment_config, borrowed from @context, or NULL
@@ -76,6 +80,7 @@ struct mad_item {
 struct mad {
 	const struct mad_options *o;
 	struct run *run;
+	struct config *cfg;
 	int code;
 	struct json_object *context;
 	struct json_object *deployment;
@@ -155,7 +160,7 @@ int stage_mad_models(struct run *r, struct error *err);
  */
 int mad_gpus_look(struct mad *m, struct error *err);
 
-/* ---- mad_model.c ---- */
+/* ---- mad_job.c ---- */
 
 /**
  * struct mad_outcome - How a model's run ended, for the books
@@ -174,6 +179,43 @@ struct mad_outcome {
 	bool has_results;
 };
 
+/**
+ * struct mad_job - A model under way
+ * @run_env, @context_env: see struct docker_run
+ * @credential:            for cloning, borrowed, or NULL
+ * @timeout_s:             0: none
+ * @deadline_ns:           of container, scripts and model together
+ */
+struct mad_job {
+	struct mad *m;
+	struct mad_item *item;
+	struct mad_outcome *outcome;
+	struct live_log log;
+	struct tools tools;
+	struct exec_steps steps;
+	struct variables run_env;
+	struct variables context_env;
+	struct strv mounts;
+	struct gpu_list chosen;
+	struct json_object *credential;
+	int64_t timeout_s;
+	uint64_t deadline_ns;
+};
+
+/**
+ * mad_job_prepare() - Find out everything that can be wrong without a container
+ * @j: job, item and outcome are set, the rest is empty
+ *
+ * Return: 0; -errno: the model's setup failed.
+ */
+int mad_job_prepare(struct mad_job *j, struct error *err);
+
+/** mad_job_done() - Free everything. */
+void mad_job_done(struct mad_job *j);
+
+/** mad_job_launcher() - What starts the model, as the books have it. */
+const char *mad_job_launcher(const struct mad_job *j);
+
 /* ---- mad_books.c ---- */
 
 /** mad_books_open() - Check that the books can be added to, before anything is run. */
@@ -190,5 +232,10 @@ int mad_books_add(struct mad *m, const struct mad_item *item, const struct mad_o
 
 /** mad_books_close() - Write the summary and say how it went. */
 int mad_books_close(struct mad *m, struct error *err);
+
+/* ---- mad_run.c ---- */
+
+/** mad_verdict() - Of a run that came to its end: 0; 2 an image did not build; 3 a model failed. */
+int mad_verdict(const struct mad *m);
 
 #endif

@@ -13,186 +13,17 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "guest/collect.h"
-#include "results/perf_record.h"
 #include "run/mad.h"
-#include "workload/container_env.h"
-#include "workload/credentials.h"
 #include "workload/docker_args.h"
-#include "workload/exec_steps.h"
 #include "workload/image_filter.h"
-#include "workload/names.h"
-#include "workload/timeout.h"
-#include "workload/tools.h"
 #include "workload/words.h"
 
 #define COLLECT_SECONDS 3600
 
-/*
- * struct job - A model under way
- * @run_env, @context_env: see struct docker_run
- * @deadline_ns:           of container, scripts and model together
- */
-struct job {
-	struct mad *m;
-	struct mad_item *item;
-	struct mad_outcome *outcome;
-	struct live_log log;
-	struct tools tools;
-	struct exec_steps steps;
-	struct variables run_env;
-	struct variables context_env;
-	struct strv mounts;
-	struct gpu_list chosen;
-	struct json_object *credential;
-	int64_t timeout_s;
-	uint64_t deadline_ns;
-};
-
-static void job_free(struct job *j)
-{
-	live_log_done(&j->log);
-	tools_done(&j->tools);
-	exec_steps_done(&j->steps);
-	variables_done(&j->run_env);
-	variables_done(&j->context_env);
-	strv_done(&j->mounts);
-}
-
-static const char *text_of(struct json_object *o, const char *key)
-{
-	return json_str_or(o, key, NULL);
-}
-
-static const char *launcher_of(const struct job *j)
-{
-	return perf_launcher(j->item->model.object, j->m->context,
-			     variables_environ(environ, "MAD_LAUNCHER"));
-}
-
-/* ---- what it needs ---- */
-
-static int set_context_env(struct job *j, struct error *err)
-{
-	const struct mad *m = j->m;
-	struct json_object *given = NULL;
-	struct container_env env = {
-		.environ_v = environ,
-		.guest_os = m->run->o->cfg.guest_os,
-		.gpus = &m->gpus,
-		.architecture = m->architecture,
-		.product = m->product,
-		.runtime = m->runtime,
-		.chosen = &j->chosen,
-		.launcher = launcher_of(j),
-	};
-	int r;
-
-	(void)json_get_object(m->context, "docker_env_vars", &given, NULL);
-	env.given = given;
-	r = container_env_make(&env, &j->context_env, err);
-	if (r == 0)
-		variables_set(&j->context_env, "MAD_DEPLOYMENT_TYPE", "baremetal_vm");
-	return r;
-}
-
-static int set_run_env(struct job *j, struct error *err)
-{
-	const char *cred = model_cred(&j->item->model);
-	int r = 0;
-
-	data_plan_variables(&j->item->data, &j->run_env);
-	if (cred != NULL)
-		r = credentials_variables(j->m->credentials, cred, &j->run_env, err);
-	if (r == 0)
-		r = credentials_find(j->m->credentials, cred, &j->credential, err);
-	variables_merge(&j->run_env, &j->tools.env);
-	return r;
-}
-
-static int set_mounts(struct job *j, struct error *err)
-{
-	struct json_object *given = NULL;
-	int r = data_plan_mounts(&j->item->data, &j->mounts, err);
-
-	(void)json_get_object(j->m->context, "docker_mounts", &given, NULL);
-	return r < 0 ? r : docker_args_mounts(&j->mounts, given, err);
-}
-
-static int choose_gpus(struct job *j, struct error *err)
-{
-	struct mad *m = j->m;
-	int count = gpu_selection_count(m->context, m->deployment, &j->item->model);
-	int r = gpu_selection_choose(&m->gpus, text_of(m->context, "docker_gpus"), count,
-				     &j->chosen, err);
-
-	if (r == 0)
-		j->outcome->gpus = m->gpus.vendor == GPU_VENDOR_NONE ? 0 : (int64_t)j->chosen.n;
-	return r;
-}
-
-static int find_tools(struct job *j, struct error *err)
-{
-	AUTO_FREE char *environment = NULL;
-	struct tools_query query = {
-		.context = j->m->context,
-		.config = j->m->tools,
-		.rocenv = faccessat(j->m->package_fd, TOOLS_ROCENV, F_OK, 0) == 0,
-		.guest_os = j->m->run->o->cfg.guest_os,
-	};
-	int r = names_environment(model_name(&j->item->model), &environment, err);
-
-	query.environment = environment;
-	return r < 0 ? r : tools_resolve(&query, &j->tools, err);
-}
-
-static int list_steps(struct job *j, struct error *err)
-{
-	struct exec_query query = {
-		.model = &j->item->model,
-		.args = text_of(j->m->context, "model_args"),
-		.vendor = j->m->gpus.vendor,
-		.tools = &j->tools,
-		.data = &j->item->data,
-		.credential = j->credential,
-		.skip_model = j->m->o->skip_model_run,
-		.keep_folder = j->m->o->keep_alive || j->m->o->keep_model_dir,
-	};
-
-	return exec_steps_make(&query, &j->steps, err);
-}
-
-/* Everything that can be wrong without a container. */
-static int prepare(struct job *j, struct error *err)
-{
-	int r = 0;
-
-	if (!j->item->ready || j->item->failed.msg[0] != '\0') {
-		*err = j->item->failed;
-		return -EINVAL;
-	}
-	if (!image_filter_fits(j->m->gpus.vendor, j->m->architecture, j->item->gpu_vendor,
-			       j->m->from_manifest ? j->item->architecture : NULL))
-		return error_set(err, EINVAL, "%s is for GPUs of %s %s, the guest has %s %s",
-				 j->item->image, j->item->gpu_vendor, j->item->architecture,
-				 gpu_vendor_name(j->m->gpus.vendor), j->m->architecture);
-	r = timeout_resolve(j->m->o->timeout, model_timeout(&j->item->model), &j->timeout_s, err);
-	if (r == 0)
-		r = choose_gpus(j, err);
-	if (r == 0)
-		r = find_tools(j, err);
-	if (r == 0)
-		r = set_run_env(j, err);
-	if (r == 0)
-		r = set_context_env(j, err);
-	if (r == 0)
-		r = set_mounts(j, err);
-	return r < 0 ? r : list_steps(j, err);
-}
-
 /* ---- the container ---- */
 
 /* Whatever becomes of it. */
-static int docker_quietly(struct job *j, void (*make)(const char *container, struct strv *ret),
+static int docker_quietly(struct mad_job *j, void (*make)(const char *container, struct strv *ret),
 			  struct error *err)
 {
 	AUTO_STRV struct strv argv = STRV_INIT;
@@ -207,14 +38,14 @@ static int docker_quietly(struct job *j, void (*make)(const char *container, str
 	return mad_exec(j->m, &j->log, &cmd, &result, err);
 }
 
-static int remove_container(struct job *j, struct error *err)
+static int remove_container(struct mad_job *j, struct error *err)
 {
 	int r = docker_quietly(j, docker_args_stop, err);
 
 	return r < 0 ? r : docker_quietly(j, docker_args_remove, err);
 }
 
-static int fill_docker_run(struct job *j, struct docker_run *d)
+static int fill_docker_run(struct mad_job *j, struct docker_run *d)
 {
 	*d = (struct docker_run){
 		.model = &j->item->model,
@@ -222,7 +53,7 @@ static int fill_docker_run(struct job *j, struct docker_run *d)
 		.container = j->item->container,
 		.folder = MAD_FOLDER,
 		.build_number = variables_environ(environ, "BUILD_NUMBER"),
-		.cpus = text_of(j->m->context, "docker_cpus"),
+		.cpus = json_str_or(j->m->context, "docker_cpus", NULL),
 		.gpus = &j->m->gpus,
 		.chosen = &j->chosen,
 		.run_env = &j->run_env,
@@ -233,7 +64,7 @@ static int fill_docker_run(struct job *j, struct docker_run *d)
 	return 0;
 }
 
-static int start_container(struct job *j, struct error *err)
+static int start_container(struct mad_job *j, struct error *err)
 {
 	AUTO_STRV struct strv argv = STRV_INIT, shown = STRV_INIT;
 	AUTO_FREE char *text = NULL;
@@ -261,14 +92,14 @@ static int start_container(struct job *j, struct error *err)
 
 /* ---- the steps ---- */
 
-static uint64_t step_deadline(const struct job *j, const struct exec_step *step)
+static uint64_t step_deadline(const struct mad_job *j, const struct exec_step *step)
 {
 	uint64_t own = step->timeout_s > 0 ? deadline_in_s(step->timeout_s) : UINT64_MAX;
 
 	return step->always ? own : deadline_min(own, j->deadline_ns);
 }
 
-static int find_commit(struct job *j, const struct exec_step *step, struct error *err)
+static int find_commit(struct mad_job *j, const struct exec_step *step, struct error *err)
 {
 	AUTO_STRV struct strv argv = STRV_INIT;
 
@@ -279,7 +110,7 @@ static int find_commit(struct job *j, const struct exec_step *step, struct error
 			   err);
 }
 
-static void fail_model(struct job *j, const struct exec_step *step,
+static void fail_model(struct mad_job *j, const struct exec_step *step,
 		       const struct guest_result *result)
 {
 	struct mad_outcome *o = j->outcome;
@@ -294,7 +125,7 @@ static void fail_model(struct job *j, const struct exec_step *step,
 		(void)error_set(&o->why, EIO, "%s: exit code %d", step->title, result->exit_code);
 }
 
-static int run_step(struct job *j, const struct exec_step *step, struct error *err)
+static int run_step(struct mad_job *j, const struct exec_step *step, struct error *err)
 {
 	AUTO_STRV struct strv argv = STRV_INIT;
 	struct mad_command cmd = { .argv = &argv,
@@ -320,7 +151,7 @@ static int run_step(struct job *j, const struct exec_step *step, struct error *e
 	return live_log_say(&j->log, err, "Test Duration: %.3f seconds\n", j->outcome->test_s);
 }
 
-static int run_steps(struct job *j, struct error *err)
+static int run_steps(struct mad_job *j, struct error *err)
 {
 	int r = 0;
 
@@ -336,7 +167,7 @@ static int run_steps(struct job *j, struct error *err)
 /* ---- results ---- */
 
 /* Into the current folder, as if the container had written there. */
-static int collect(struct job *j, struct error *err)
+static int collect(struct mad_job *j, struct error *err)
 {
 	AUTO_COLLECT_REPORT struct collect_report report = COLLECT_REPORT_INIT;
 	AUTO_STRV struct strv globs = STRV_INIT;
@@ -404,7 +235,7 @@ static int join_logs(const struct mad_item *item, int dir_fd, struct error *err)
 
 /* ---- one after the other ---- */
 
-static int begin_log(struct job *j, struct error *err)
+static int begin_log(struct mad_job *j, struct error *err)
 {
 	int r = live_log_open(&j->log, j->m->package_fd, j->item->run_log,
 			      j->m->o->live_output ? STDOUT_FILENO : -1, err);
@@ -419,14 +250,14 @@ static int begin_log(struct job *j, struct error *err)
 }
 
 /* The VM, the connection or the host failed under the model: it is told, and the run ends. */
-static int infrastructure(struct job *j, int r, const struct error *err)
+static int infrastructure(struct mad_job *j, int r, const struct error *err)
 {
 	j->outcome->kind = OUTCOME_INFRASTRUCTURE;
 	j->outcome->why = *err;
 	return r;
 }
 
-static int run_container(struct job *j, struct error *err)
+static int run_container(struct mad_job *j, struct error *err)
 {
 	int r;
 
@@ -440,7 +271,7 @@ static int run_container(struct job *j, struct error *err)
 	if (r < 0)
 		return infrastructure(j, r, err);
 	j->outcome->test_s = 0;
-	j->outcome->launcher = launcher_of(j);
+	j->outcome->launcher = mad_job_launcher(j);
 	r = run_steps(j, err);
 	if (r == 0)
 		r = collect(j, err);
@@ -451,10 +282,10 @@ static int run_container(struct job *j, struct error *err)
 	return r < 0 ? infrastructure(j, r, err) : 0;
 }
 
-static int run_item(struct job *j, struct error *err)
+static int run_item(struct mad_job *j, struct error *err)
 {
 	struct error why = ERROR_INIT;
-	int r = prepare(j, &why);
+	int r = mad_job_prepare(j, &why);
 
 	if (r < 0) {
 		j->outcome->kind = OUTCOME_SETUP;
@@ -502,12 +333,12 @@ int stage_mad_models(struct run *r, struct error *err)
 	for (size_t i = 0; i < m->n_items && ret == 0; i++) {
 		struct mad_item *item = &m->items[i];
 		struct mad_outcome outcome = { .kind = OUTCOME_FINISHED, .gpus = -1, .test_s = -1 };
-		struct job j = { .m = m,
-				 .item = item,
-				 .outcome = &outcome,
-				 .log = LIVE_LOG_INIT,
-				 .tools = TOOLS_INIT,
-				 .steps = EXEC_STEPS_INIT };
+		struct mad_job j = { .m = m,
+				     .item = item,
+				     .outcome = &outcome,
+				     .log = LIVE_LOG_INIT,
+				     .tools = TOOLS_INIT,
+				     .steps = EXEC_STEPS_INIT };
 
 		if (!item->ready && !m->from_manifest)
 			continue; /* its image did not build, which is in the books */
@@ -517,7 +348,10 @@ int stage_mad_models(struct run *r, struct error *err)
 			ret = skip_item(m, item, err);
 		else
 			ret = run_item(&j, err);
-		job_free(&j);
+		mad_job_done(&j);
 	}
+	/* for the receipt, and for preserve_on_failure */
+	r->ran = true;
+	r->result.exit_code = mad_verdict(m);
 	return ret;
 }

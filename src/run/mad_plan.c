@@ -335,7 +335,7 @@ static bool uses_manifest(const struct mad *m)
 
 int mad_plan(struct mad *m, struct error *err)
 {
-	struct config *cfg = &m->run->o->cfg;
+	struct config *cfg = m->cfg;
 	int r;
 
 	m->code = CODE_ARGUMENTS;

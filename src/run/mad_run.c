@@ -9,12 +9,11 @@
 #include "results/summary.h"
 #include "run/devices.h"
 #include "run/docker.h"
-#include "run/dry_run.h"
 #include "run/mad.h"
+#include "run/task.h"
 
 #define CODE_BUILD 2
 #define CODE_RUN   3
-#define CODE_HOST  125
 
 static const struct stage stages[] = {
 	{ "validate", "Validate", NULL, stage_validate, NULL, false },
@@ -28,56 +27,59 @@ static const struct stage stages[] = {
 	{ "models", "Run the models", NULL, stage_mad_models, NULL, false },
 };
 
-/* madengine's codes; those of signals and of a host that is not as before are ours. */
-static int exit_code(const struct mad *m, int failed, int pipeline)
+static struct mad *mad_of(const struct run *r)
 {
-	const struct run *r = m->run;
+	return r->extra;
+}
 
+/* Each attempt is a run of its own. */
+static void prepare(struct run *r)
+{
+	mad_of(r)->run = r;
+}
+
+/* madengine's codes; those of signals and of a host that is not as before are ours. */
+static int exit_code(struct run *r, int failed, const struct error *err)
+{
+	struct mad *m = mad_of(r);
+	struct error why = ERROR_INIT;
+	int code = pipeline_exit_code(r, failed, err);
+
+	if (mad_books_close(m, &why) < 0) {
+		log_error("%s", why.msg);
+		failed = -1;
+	}
 	if (r->unclean || r->front.caught != 0)
-		return pipeline;
-	if (failed < 0)
-		return CODE_RUN;
+		return code;
+	return failed < 0 ? CODE_RUN : mad_verdict(m);
+}
+
+int mad_verdict(const struct mad *m)
+{
 	if (summary_failed(m->summary))
 		return CODE_RUN;
 	return m->n_build_failures > 0 ? CODE_BUILD : 0;
 }
 
-static int run_plan(struct mad *m, struct error *err)
-{
-	struct error why = ERROR_INIT;
-	int ret = pipeline_run(m->run, stages, ARRAY_SIZE(stages), err);
-	int code = pipeline_exit_code(m->run, ret, err);
-
-	if (mad_books_close(m, &why) < 0) {
-		log_error("%s", why.msg);
-		ret = -1;
-	}
-	return exit_code(m, ret, code);
-}
-
 int run_models(struct run_options *o, const struct mad_options *options)
 {
 	struct error err = ERROR_INIT;
-	struct run r;
 	struct mad m = {
-		.o = options, .run = &r, .manifest = BUILD_MANIFEST_INIT, .package_fd = -1
+		.o = options, .cfg = &o->cfg, .manifest = BUILD_MANIFEST_INIT, .package_fd = -1
 	};
-	int ret = run_init(&r, o, &err), code = CODE_RUN;
+	struct task task = { .stages = stages,
+			     .n_stages = ARRAY_SIZE(stages),
+			     .extra = &m,
+			     .prepare = prepare,
+			     .exit_code = exit_code };
+	int code;
 
-	r.extra = &m;
-	if (ret == 0)
-		ret = mad_plan(&m, &err);
-	if (ret < 0) {
-		log_error("%s", err.msg);
-		if (err.hint[0] != '\0')
-			log_error("  %s", err.hint);
+	if (mad_plan(&m, &err) < 0) {
+		log_failure(&err);
 		code = m.code != 0 ? m.code : CODE_RUN;
-	} else if (o->dry_run) {
-		code = dry_run(&r);
 	} else {
-		code = run_plan(&m, &err);
+		code = task_run(o, &task);
 	}
 	mad_done(&m);
-	run_done(&r);
 	return code;
 }

@@ -11,10 +11,10 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "guest/collect.h"
-#include "run/dry_run.h"
 #include "run/devices.h"
 #include "run/docker.h"
 #include "run/pipeline.h"
+#include "run/task.h"
 
 #define COLLECT_SECONDS 3600
 
@@ -137,58 +137,9 @@ static const struct stage stages[] = {
 	{ "results", "Collect results", stage_results_wanted, stage_results, NULL, true },
 };
 
-/* What a run cuts to the host, and to the NUMA node of its devices, when it is a default. */
-struct sizes {
-	uint64_t memory;
-	uint64_t disk_size;
-	unsigned int vcpus;
-};
-
-static struct sizes sizes_of(const struct config *cfg)
-{
-	return (struct sizes){ cfg->memory, cfg->disk_size, cfg->vcpus };
-}
-
-static void restore_sizes(struct config *cfg, const struct sizes *sizes)
-{
-	cfg->memory = sizes->memory;
-	cfg->disk_size = sizes->disk_size;
-	cfg->vcpus = sizes->vcpus;
-}
-
-/* One run from the start. Return: whether there shall be another one; else *@ret_code. */
-static bool run_once(struct run_options *o, uint64_t wait_ns, unsigned int n_late, int *ret_code)
-{
-	struct error err = ERROR_INIT;
-	struct run r;
-	bool again;
-	int ret = run_init(&r, o, &err);
-
-	r.wait_ns = wait_ns;
-	r.n_late = n_late;
-	if (ret == 0 && o->dry_run) {
-		*ret_code = dry_run(&r);
-		run_done(&r);
-		return false;
-	}
-	if (ret == 0)
-		ret = pipeline_run(&r, stages, ARRAY_SIZE(stages), &err);
-	again = devices_try_again(&r, ret);
-	if (again)
-		log_info("another run was faster: %s; choosing again", err.msg);
-	else
-		*ret_code = pipeline_exit_code(&r, ret, &err);
-	run_done(&r);
-	return again;
-}
-
 int run_command(struct run_options *o)
 {
-	uint64_t wait_ns = deadline_in_s(o->wait_s);
-	struct sizes sizes = sizes_of(&o->cfg);
-	int code = 125;
+	static const struct task task = { .stages = stages, .n_stages = ARRAY_SIZE(stages) };
 
-	for (unsigned int n_late = 0; run_once(o, wait_ns, n_late, &code); n_late++)
-		restore_sizes(&o->cfg, &sizes);
-	return code;
+	return task_run(o, &task);
 }

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/* What a model needs before it can be run, decided without a container: see mad.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "results/perf_record.h"
+#include "run/mad.h"
+#include "workload/container_env.h"
+#include "workload/credentials.h"
+#include "workload/docker_args.h"
+#include "workload/image_filter.h"
+#include "workload/names.h"
+#include "workload/timeout.h"
+
+void mad_job_done(struct mad_job *j)
+{
+	live_log_done(&j->log);
+	tools_done(&j->tools);
+	exec_steps_done(&j->steps);
+	variables_done(&j->run_env);
+	variables_done(&j->context_env);
+	strv_done(&j->mounts);
+}
+
+const char *mad_job_launcher(const struct mad_job *j)
+{
+	return perf_launcher(j->item->model.object, j->m->context,
+			     variables_environ(environ, "MAD_LAUNCHER"));
+}
+
+static int set_context_env(struct mad_job *j, struct error *err)
+{
+	const struct mad *m = j->m;
+	struct json_object *given = NULL;
+	struct container_env env = {
+		.environ_v = environ,
+		.guest_os = m->run->o->cfg.guest_os,
+		.gpus = &m->gpus,
+		.architecture = m->architecture,
+		.product = m->product,
+		.runtime = m->runtime,
+		.chosen = &j->chosen,
+		.launcher = mad_job_launcher(j),
+	};
+	int r;
+
+	(void)json_get_object(m->context, "docker_env_vars", &given, NULL);
+	env.given = given;
+	r = container_env_make(&env, &j->context_env, err);
+	if (r == 0)
+		variables_set(&j->context_env, "MAD_DEPLOYMENT_TYPE", "baremetal_vm");
+	return r;
+}
+
+static int set_run_env(struct mad_job *j, struct error *err)
+{
+	const char *cred = model_cred(&j->item->model);
+	int r = 0;
+
+	data_plan_variables(&j->item->data, &j->run_env);
+	if (cred != NULL)
+		r = credentials_variables(j->m->credentials, cred, &j->run_env, err);
+	if (r == 0)
+		r = credentials_find(j->m->credentials, cred, &j->credential, err);
+	variables_merge(&j->run_env, &j->tools.env);
+	return r;
+}
+
+static int set_mounts(struct mad_job *j, struct error *err)
+{
+	struct json_object *given = NULL;
+	int r = data_plan_mounts(&j->item->data, &j->mounts, err);
+
+	(void)json_get_object(j->m->context, "docker_mounts", &given, NULL);
+	return r < 0 ? r : docker_args_mounts(&j->mounts, given, err);
+}
+
+static int choose_gpus(struct mad_job *j, struct error *err)
+{
+	struct mad *m = j->m;
+	int count = gpu_selection_count(m->context, m->deployment, &j->item->model);
+	int r = gpu_selection_choose(&m->gpus, json_str_or(m->context, "docker_gpus", NULL), count,
+				     &j->chosen, err);
+
+	if (r == 0)
+		j->outcome->gpus = m->gpus.vendor == GPU_VENDOR_NONE ? 0 : (int64_t)j->chosen.n;
+	return r;
+}
+
+static int find_tools(struct mad_job *j, struct error *err)
+{
+	AUTO_FREE char *environment = NULL;
+	struct tools_query query = {
+		.context = j->m->context,
+		.config = j->m->tools,
+		.rocenv = faccessat(j->m->package_fd, TOOLS_ROCENV, F_OK, 0) == 0,
+		.guest_os = j->m->run->o->cfg.guest_os,
+	};
+	int r = names_environment(model_name(&j->item->model), &environment, err);
+
+	query.environment = environment;
+	return r < 0 ? r : tools_resolve(&query, &j->tools, err);
+}
+
+static int list_steps(struct mad_job *j, struct error *err)
+{
+	struct exec_query query = {
+		.model = &j->item->model,
+		.args = json_str_or(j->m->context, "model_args", NULL),
+		.vendor = j->m->gpus.vendor,
+		.tools = &j->tools,
+		.data = &j->item->data,
+		.credential = j->credential,
+		.skip_model = j->m->o->skip_model_run,
+		.keep_folder = j->m->o->keep_alive || j->m->o->keep_model_dir,
+	};
+
+	return exec_steps_make(&query, &j->steps, err);
+}
+
+/* Everything that can be wrong without a container. */
+int mad_job_prepare(struct mad_job *j, struct error *err)
+{
+	int r = 0;
+
+	if (!j->item->ready || j->item->failed.msg[0] != '\0') {
+		*err = j->item->failed;
+		return -EINVAL;
+	}
+	if (!image_filter_fits(j->m->gpus.vendor, j->m->architecture, j->item->gpu_vendor,
+			       j->m->from_manifest ? j->item->architecture : NULL))
+		return error_set(err, EINVAL, "%s is for GPUs of %s %s, the guest has %s %s",
+				 j->item->image, j->item->gpu_vendor, j->item->architecture,
+				 gpu_vendor_name(j->m->gpus.vendor), j->m->architecture);
+	r = timeout_resolve(j->m->o->timeout, model_timeout(&j->item->model), &j->timeout_s, err);
+	if (r == 0)
+		r = choose_gpus(j, err);
+	if (r == 0)
+		r = find_tools(j, err);
+	if (r == 0)
+		r = set_run_env(j, err);
+	if (r == 0)
+		r = set_context_env(j, err);
+	if (r == 0)
+		r = set_mounts(j, err);
+	return r < 0 ? r : list_steps(j, err);
+}
