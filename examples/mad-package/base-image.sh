@@ -9,4 +9,6 @@ done
 # shellcheck disable=SC2086 # a list of paths without blanks
 libraries=$(ldd $files 2> /dev/null | grep -o '/[^ ):]*' | sort -u)
 # shellcheck disable=SC2086
-tar -chf - $files $libraries | docker import --change 'ENV PATH=/usr/bin:/bin' - bmvm-guest
+printf '%s\n' $files $libraries | sort -u |
+	tar -c -P -h --hard-dereference -f - -T - |
+	docker import --change 'ENV PATH=/usr/bin:/bin' - bmvm-guest

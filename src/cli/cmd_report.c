@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* bmvm report: pages made of CSV files. Looks at no host and needs no VM. */
+/* bmvm report: pages made of CSV files and of the receipts that runs left. Needs no VM. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
@@ -18,8 +18,10 @@
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "host/host.h"
 #include "results/csv.h"
 #include "results/html_stages.h"
+#include "results/receipt.h"
 #include "results/report.h"
 
 #define PAGE_MODE 0644
@@ -68,8 +70,8 @@ static const struct cli_option html_table[] = {
 	  .kind = OPTION_LIST,
 	  .offset = offsetof(struct html_options, receipts),
 	  .value = "PATH",
-	  .help = "also show where the time of this receipt's run went, or of all receipts in a "
-		  "folder; may be repeated" },
+	  .help = "show where the time of this receipt's run went, or of all receipts in a "
+		  "folder, instead of those of the runs that added to FILE; may be repeated" },
 	{ .name = "verbose",
 	  .letter = 'v',
 	  .kind = OPTION_FLAG,
@@ -109,6 +111,16 @@ static int load_receipts(const struct strv *paths, struct json_object *receipts,
 	return 0;
 }
 
+/* Those that our own runs left. A report is made of what there is. */
+static void find_receipts(const char *csv, struct json_object *receipts)
+{
+	AUTO_HOST struct host host = HOST_INIT;
+
+	if (host_open(&host, "", NULL) == 0)
+		log_debug("%d receipts of runs that added to %s",
+			  html_stages_find(host.data_fd, RECEIPTS_FOLDER, csv, receipts), csv);
+}
+
 static int load_rows(const char *path, struct csv *csv, struct error *err)
 {
 	int r = csv_read_input(path, csv, err);
@@ -140,6 +152,8 @@ static int make_page(const struct html_options *o, const char *to, struct error 
 		r = load_receipts(&o->receipts, receipts, err);
 	if (r < 0)
 		return r;
+	if (o->receipts.n == 0)
+		find_receipts(o->csv, receipts);
 	clock_iso(made);
 	r = report_page(&report, &page, &len, err);
 	if (r == 0)

@@ -321,6 +321,13 @@ static int check_words(const struct run_args *a, const struct cli_rest *rest, st
 
 		return error_hint(err, r, "bmvm run -- CMD [ARG...]");
 	}
+	if (mad && (a->o.env.n > 0 || a->o.workdir != NULL || a->tty || a->no_tty)) {
+		int r = error_set(err, EINVAL,
+				  "run: --env, --workdir and --tty are for a command, not for %s",
+				  mad_option);
+
+		return error_hint(err, r, "models have the variables of docker_env_vars");
+	}
 	if (a->o.quiet && a->o.verbose)
 		return error_set(err, EINVAL, "run: --quiet and --verbose exclude each other");
 	if (a->tty && a->no_tty)

@@ -19,7 +19,6 @@ int cmd_recover(int argc, char **argv);
 int cmd_discover(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 
-
 /** cmd_refused() - Answers for madengine's commands that this program leaves to madengine. */
 int cmd_refused(int argc, char **argv);
 

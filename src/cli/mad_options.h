@@ -53,7 +53,7 @@
 		MAD_FLAG_ROW(at, "disable-skip-gpu-arch", 0, disable_skip_gpu_arch,                \
 			     "run also models that skip this GPU"),                                \
 		MAD_FLAG_ROW(at, "cleanup-perf", 0, cleanup_perf,                                  \
-			     "take rows without a result out of the performance file at the end"), \
+			     "remove perf_entry.* and perf_entry_super.* at the end"),             \
 		MAD_FLAG_ROW(at, "sys-env-details", 0, sys_env_details,                            \
 			     "does nothing: see the key gen_sys_env_details"),                     \
 		MAD_FLAG_ROW(at, "ignore-deprecated", 0, ignore_deprecated,                        \

@@ -135,6 +135,7 @@ struct config {
 		char *proxy;
 		char *mirror;
 		struct strv load;
+		bool pull;
 	} docker;
 	struct {
 		unsigned int boot, ssh, docker, shutdown, unresponsive;
@@ -216,7 +217,6 @@ int config_finish(struct config *cfg, struct error *err);
 
 /** config_explicit() - Whether a key (dotted path within baremetal_vm) was given. */
 bool config_explicit(const struct config *cfg, const char *path);
-
 
 /**
  * config_default_text() - A key's default as the documentation shows it

@@ -59,8 +59,18 @@ static void trim_end(char *text)
 		text[--n] = '\0';
 }
 
-static int judge(int code, const char *words, struct error *err)
+/* A message is one line. */
+static void join_lines(char *text)
 {
+	for (char *p = text; *p != '\0'; p++) {
+		if (*p == '\n')
+			*p = ' ';
+	}
+}
+
+static int judge(int code, char *words, struct error *err)
+{
+	join_lines(words);
 	if (code == 0)
 		return 0;
 	if (strstr(words, "sudo:") != NULL)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -45,7 +46,9 @@ static bool is_receipt(struct json_object *o)
 	       json_get_array(o, "stages", &stages, NULL) == 0;
 }
 
-static int load_file(int dir_fd, const char *name, struct json_object *receipts, struct error *err)
+/* @csv: only a receipt of a run that added to this file, NULL: any. Return: how many; -errno. */
+static int load_file(int dir_fd, const char *name, const char *csv, struct json_object *receipts,
+		     struct error *err)
 {
 	AUTO_JSON struct json_object *o = NULL;
 	int r = json_load_at(dir_fd, name, &o, err);
@@ -54,11 +57,13 @@ static int load_file(int dir_fd, const char *name, struct json_object *receipts,
 		return r;
 	if (!is_receipt(o))
 		return error_set(err, EINVAL, "%s is no receipt: it has no list \"stages\"", name);
+	if (csv != NULL && strcmp(json_str_or(o, "perf_csv", ""), csv) != 0)
+		return 0;
 	(void)json_object_array_add(receipts, TAKE_PTR(o));
 	return 1;
 }
 
-static int load_folder(DIR *dir, struct json_object *receipts)
+static int load_folder(DIR *dir, const char *csv, struct json_object *receipts)
 {
 	const struct dirent *entry;
 	int n = 0;
@@ -67,7 +72,7 @@ static int load_folder(DIR *dir, struct json_object *receipts)
 		const char *dot = strrchr(entry->d_name, '.');
 
 		if (dot != NULL && strcmp(dot, ".json") == 0 &&
-		    load_file(dirfd(dir), entry->d_name, receipts, NULL) > 0)
+		    load_file(dirfd(dir), entry->d_name, csv, receipts, NULL) > 0)
 			n++;
 	}
 	return n;
@@ -81,9 +86,17 @@ int html_stages_load(const char *path, struct json_object *receipts, struct erro
 	if (stat(path, &st) < 0)
 		return error_errno(err, "%s", path);
 	if (!S_ISDIR(st.st_mode))
-		return load_file(AT_FDCWD, path, receipts, err);
+		return load_file(AT_FDCWD, path, NULL, receipts, err);
 	dir = file_opendir_at(AT_FDCWD, path, 0);
-	return dir == NULL ? error_errno(err, "open %s", path) : load_folder(dir, receipts);
+	return dir == NULL ? error_errno(err, "open %s", path) : load_folder(dir, NULL, receipts);
+}
+
+int html_stages_find(int dir_fd, const char *folder, const char *csv, struct json_object *receipts)
+{
+	AUTO_FREE char *path = realpath(csv, NULL);
+	AUTO_CLOSEDIR DIR *dir = path == NULL ? NULL : file_opendir_at(dir_fd, folder, 0);
+
+	return dir == NULL ? 0 : load_folder(dir, path, receipts);
 }
 
 /* ---- what a bar is made of ---- */

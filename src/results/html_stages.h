@@ -22,6 +22,15 @@ struct error;
  */
 int html_stages_load(const char *path, struct json_object *receipts, struct error *err);
 
+/**
+ * html_stages_find() - Read the receipts of the runs of models whose rows are in a CSV file
+ * @folder: of receipts, relative to @dir_fd
+ * @csv:    the receipts' "perf_csv" is the path that this one resolves to
+ *
+ * Return: how many were added; none where nothing can be read.
+ */
+int html_stages_find(int dir_fd, const char *folder, const char *csv, struct json_object *receipts);
+
 /** html_stages() - Write the bars, the newest run first; nothing for an empty array. */
 void html_stages(FILE *out, struct json_object *receipts);
 

@@ -6,7 +6,6 @@
 
 #include "base/error.h"
 #include "base/json.h"
-#include "base/log.h"
 #include "host/tap.h"
 #include "run/device_plan.h"
 #include "run/machine_plan.h"
@@ -116,8 +115,24 @@ static const char *network_text(const struct run *r, char ret[TEXT_SIZE])
 	return ret;
 }
 
+static void print_models(struct json_object *models)
+{
+	size_t n = models == NULL ? 0 : json_object_array_length(models);
+
+	for (size_t i = 0; i < n; i++) {
+		struct json_object *o = json_object_array_get_idx(models, i);
+		const char *dockerfile = json_str_or(o, "dockerfile", NULL);
+
+		if (dockerfile != NULL)
+			(void)printf("would build %s of %s\n", json_str_or(o, "image", "?"),
+				     dockerfile);
+		(void)printf("would run   model %s in %s\n", json_str_or(o, "model", "?"),
+			     json_str_or(o, "image", "?"));
+	}
+}
+
 static void print_text(const struct run *r, const struct device_plan *devices,
-		       const struct strv *argv)
+		       const struct strv *argv, struct json_object *models)
 {
 	char cpus[TEXT_SIZE], text[TEXT_SIZE];
 
@@ -135,10 +150,11 @@ static void print_text(const struct run *r, const struct device_plan *devices,
 	(void)printf("would make  %s/vms/NAME, %s/vms/NAME\n", r->host.run_dir, r->host.data_dir);
 	for (size_t i = 0; i < argv->n; i++)
 		(void)printf("%s%s\n", i == 0 ? "would run   " : "            ", argv->v[i]);
+	print_models(models);
 }
 
 static void print_json(const struct run *r, const struct device_plan *devices,
-		       const struct strv *argv)
+		       const struct strv *argv, struct json_object *models)
 {
 	char text[TEXT_SIZE];
 	AUTO_JSON struct json_object *o = json_new_object();
@@ -157,28 +173,27 @@ static void print_json(const struct run *r, const struct device_plan *devices,
 	for (size_t i = 0; i < argv->n; i++)
 		(void)json_object_array_add(list, json_new_string(argv->v[i]));
 	json_add(o, "qemu_arguments", list);
+	if (models != NULL)
+		json_add(o, "models", json_object_get(models));
 	(void)printf("%s\n", json_object_to_json_string_ext(
 				     o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
 }
 
-int dry_run(struct run *r)
+int dry_run(struct run *r, struct json_object *models, struct error *err)
 {
 	AUTO_DEVICE_PLAN struct device_plan devices = { .n_writes = 0 };
 	AUTO_STRV struct strv argv = STRV_INIT;
-	struct error err = ERROR_INIT;
-	int ret = stage_validate(r, &err);
+	int ret = stage_validate(r, err);
 
 	if (ret == 0)
-		ret = device_plan_make(&r->host, &r->devices, &devices, &err);
+		ret = device_plan_make(&r->host, &r->devices, &devices, err);
 	if (ret == 0)
-		ret = arguments(r, &devices, &argv, &err);
-	if (ret < 0) {
-		log_failure(&err);
-		return 125;
-	}
+		ret = arguments(r, &devices, &argv, err);
+	if (ret < 0)
+		return ret;
 	if (r->o->json)
-		print_json(r, &devices, &argv);
+		print_json(r, &devices, &argv, models);
 	else
-		print_text(r, &devices, &argv);
+		print_text(r, &devices, &argv, models);
 	return 0;
 }

@@ -67,12 +67,15 @@ struct mad_item {
  * @o:           what was typed, borrowed
  * @run:         the run that is under way, borrowed
  * @cfg:         of the VM, borrowed; gets mounts for local data
+ * @dry_run:     nothing may be changed
  * @code:        exit code of what ended it before a model ran; 0: nothing did
  * @context:     additional context, owned; never NULL after mad_plan()
  * @deployment:  its or the manifest's deployment_config, borrowed from @context, or NULL
+ * @docker_mounts: of the context, paths as they are in the guest; owned
  * @tools, @credentials: as read, owned; @tools NULL without a file
  * @gpus, @architecture, @product, @runtime: of the guest, see mad_gpus.c; "" unknown
  * @fuse:        the guest has /dev/fuse
+ * @common:      Dockerfiles are offered docker/common
  * @machine:     the host's name
  * @summary:     of the run phase, owned
  * @package_fd:  the current folder
@@ -81,9 +84,11 @@ struct mad {
 	const struct mad_options *o;
 	struct run *run;
 	struct config *cfg;
+	bool dry_run;
 	int code;
 	struct json_object *context;
 	struct json_object *deployment;
+	struct json_object *docker_mounts;
 	struct json_object *tools;
 	struct json_object *credentials;
 	struct build_manifest manifest;
@@ -96,6 +101,7 @@ struct mad {
 	char product[128];
 	char runtime[64];
 	bool fuse;
+	bool common;
 	char machine[256];
 	struct json_object *summary;
 	int package_fd;
@@ -106,13 +112,18 @@ struct mad {
 /**
  * mad_plan() - Decide what is to be built and run; changes nothing but this memory
  *
- * Reads the package or the manifest; adds the folders of local data to the VM's mounts. Return: 0;
+ * Reads the package or the manifest; adds folders of the host to the VM's mounts. Return: 0;
  * -errno, @m->code says how the program is to end.
  */
 int mad_plan(struct mad *m, struct error *err);
 
 /** mad_done() - Free everything. */
 void mad_done(struct mad *m);
+
+/* ---- mad_folders.c ---- */
+
+/** mad_folders_plan() - Decide on data and docker_mounts; part of mad_plan(). Return: 0; -errno. */
+int mad_folders_plan(struct mad *m, struct error *err);
 
 /* ---- mad_exec.c ---- */
 
@@ -140,16 +151,23 @@ int mad_exec(struct mad *m, struct live_log *log, const struct mad_command *cmd,
 	     struct guest_result *ret, struct error *err);
 
 /**
- * mad_capture() - The same for a command whose first line of output is wanted
- * @ret: @size bytes, trimmed; "" when it failed
+ * mad_capture() - The same for a command whose first line of output is wanted, and nothing logged
+ * @deadline_ns: then it is ended
+ * @ret:         @size bytes, trimmed; "" when it failed
+ *
+ * Return: 0; -EIO it failed, with its last words; as guest_capture().
  */
-int mad_capture(struct mad *m, const struct strv *argv, char *ret, size_t size, struct error *err);
+int mad_capture(struct mad *m, const struct strv *argv, uint64_t deadline_ns, char *ret,
+		size_t size, struct error *err);
 
 /* ---- the stages ---- */
 
 int stage_mad_package(struct run *r, struct error *err);
 int stage_mad_build(struct run *r, struct error *err);
 int stage_mad_models(struct run *r, struct error *err);
+
+/** mad_base() - Base image that an item is built on, as configured; borrowed, NULL: not known */
+const char *mad_base(const struct mad *m, const struct mad_item *item);
 
 /* ---- mad_gpus.c ---- */
 
@@ -167,7 +185,7 @@ int mad_gpus_look(struct mad *m, struct error *err);
  * @why:      one line; "" unless it failed
  * @launcher: NULL when it came to no container
  * @gpus:     -1: never decided
- * @test_s:   -1: it came to no container
+ * @test_s:   seconds of its script; 0: that did not succeed, -1: it came to no container
  */
 struct mad_outcome {
 	enum outcome_kind kind;
@@ -229,6 +247,9 @@ int mad_books_open(struct mad *m, struct error *err);
  */
 int mad_books_add(struct mad *m, const struct mad_item *item, const struct mad_outcome *outcome,
 		  const char *log, struct error *err);
+
+/** mad_books_note() - Tell the receipt which models were run, and where their rows are. */
+void mad_books_note(struct mad *m);
 
 /** mad_books_close() - Write the summary and say how it went. */
 int mad_books_close(struct mad *m, struct error *err);

@@ -4,8 +4,10 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "results/log_errors.h"
@@ -22,11 +24,26 @@ static const char *book(const struct mad *m)
 	return m->o->output != NULL ? m->o->output : "perf.csv";
 }
 
+/* --output may be in a folder that is not there yet. */
+static int make_folder(const struct mad *m, struct error *err)
+{
+	const char *slash = m->o->output == NULL ? NULL : strrchr(m->o->output, '/');
+	AUTO_FREE char *folder = NULL;
+
+	if (slash == NULL || slash == m->o->output || m->dry_run)
+		return 0;
+	folder = strndup(m->o->output, (size_t)(slash - m->o->output));
+	return folder == NULL ? error_set(err, ENOMEM, "out of memory")
+			      : file_mkdirs(folder, 0755, err);
+}
+
 int mad_books_open(struct mad *m, struct error *err)
 {
 	size_t rows = 0;
-	int r = perf_csv_count(m->package_fd, book(m), &rows, err);
+	int r = make_folder(m, err);
 
+	if (r == 0)
+		r = perf_csv_count(m->package_fd, book(m), &rows, err);
 	if (r == 0)
 		m->summary = summary_new(rows);
 	return r;
@@ -101,7 +118,14 @@ static struct json_object *make_record(struct mad *m, const struct mad_item *ite
 		.data = { .name = names, .provider = providers },
 	};
 	bool measured = outcome->kind == OUTCOME_FINISHED && f->log.measured && !f->has_table;
+	AUTO_JSON struct json_object *unbuilt = NULL;
 
+	if (item->record == NULL) {
+		unbuilt = json_new_object();
+		json_add_str(unbuilt, "dockerfile", item->dockerfile);
+		json_add_str(unbuilt, "base_docker", mad_base(m, item));
+		run.image = unbuilt;
+	}
 	return perf_record_new(&run, measured ? &f->log.performance : NULL, status);
 }
 
@@ -174,11 +198,32 @@ int mad_books_add(struct mad *m, const struct mad_item *item, const struct mad_o
 	return r;
 }
 
+void mad_books_note(struct mad *m)
+{
+	AUTO_FREE char *path = realpath(book(m), NULL);
+
+	front_note(&m->run->front, "models", json_object_get(m->summary));
+	if (path != NULL)
+		front_note(&m->run->front, "perf_csv", json_new_string(path));
+}
+
+/* Those of the last model alone, which perf.csv and perf_super.json have too. */
+static void remove_entries(const struct mad *m)
+{
+	static const char *const names[] = { "perf_entry.csv", "perf_entry.json",
+					     "perf_entry_super.csv", "perf_entry_super.json" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		(void)unlinkat(m->package_fd, names[i], 0);
+}
+
 int mad_books_close(struct mad *m, struct error *err)
 {
 	AUTO_JSON struct json_object *whole = NULL;
 	struct json_object *summary = m->summary;
 
+	if (m->o->cleanup_perf)
+		remove_entries(m);
 	if (m->o->summary == NULL)
 		return 0;
 	if (!m->from_manifest) {

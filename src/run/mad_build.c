@@ -45,14 +45,15 @@ static void base_digest(struct mad *m, const char *base, char *ret, size_t size)
 	strv_add(&argv, "inspect");
 	strv_add(&argv, "--format={{range .RepoDigests}}{{.}}{{end}}");
 	strv_add(&argv, base);
-	if (strv_error(&argv) == 0 && mad_capture(m, &argv, ret, size, NULL) == 0) {
+	if (strv_error(&argv) == 0 &&
+	    mad_capture(m, &argv, deadline_in_s(MAD_STEP_SECONDS), ret, size, NULL) == 0) {
 		const char *at = strrchr(ret, '@');
 
 		memmove(ret, at != NULL ? at + 1 : "", at != NULL ? strlen(at + 1) + 1 : 1);
 	}
 }
 
-static const char *base_of(const struct mad *m, const struct mad_item *item)
+const char *mad_base(const struct mad *m, const struct mad_item *item)
 {
 	struct json_object *given = NULL;
 
@@ -62,7 +63,7 @@ static const char *base_of(const struct mad *m, const struct mad_item *item)
 
 static void record_build(struct mad *m, struct mad_item *item, const char *command, double seconds)
 {
-	const char *base = base_of(m, item);
+	const char *base = mad_base(m, item);
 	char digest[128];
 	struct build_manifest_build build = {
 		.image = item->image,
@@ -97,8 +98,9 @@ static int build_words(struct mad *m, const struct mad_item *item, struct strv *
 		.dockerfile = item->dockerfile,
 		.folder = docker_args_folder(&item->model),
 		.args = &args,
+		.pull = m->cfg->docker.pull,
 		.no_cache = m->o->clean_docker_cache,
-		.common = faccessat(m->package_fd, "docker/common", F_OK, 0) == 0,
+		.common = m->common,
 	};
 	int r = build_arguments(m, item, &args, err);
 
@@ -164,48 +166,97 @@ static int build_item(struct mad *m, struct mad_item *item, struct error *err)
 
 /* ---- images of a manifest ---- */
 
-static bool is_there(struct mad *m, const char *image)
-{
-	AUTO_STRV struct strv argv = STRV_INIT;
-	char id[128];
-
-	strv_add(&argv, "docker");
-	strv_add(&argv, "image");
-	strv_add(&argv, "inspect");
-	strv_add(&argv, "--format={{.Id}}");
-	strv_add(&argv, image);
-	return strv_error(&argv) == 0 && mad_capture(m, &argv, id, sizeof(id), NULL) == 0;
-}
-
-static int docker_does(struct mad *m, const char *action, const char *first, const char *second,
+static int docker_does(struct mad *m, const char *const *words, uint64_t deadline_ns,
 		       struct error *err)
 {
 	AUTO_STRV struct strv argv = STRV_INIT;
 	char line[256];
 
 	strv_add(&argv, "docker");
-	strv_add(&argv, action);
-	strv_add(&argv, first);
-	if (second != NULL)
-		strv_add(&argv, second);
+	for (; *words != NULL; words++)
+		strv_add(&argv, *words);
 	if (strv_error(&argv) < 0)
 		return error_set(err, ENOMEM, "out of memory");
-	return mad_capture(m, &argv, line, sizeof(line), err);
+	return mad_capture(m, &argv, deadline_ns, line, sizeof(line), err);
 }
 
-/* What cannot be brought is the model's failed setup; the others go on. */
-static void bring_item(struct mad *m, struct mad_item *item)
+static bool is_there(struct mad *m, const char *image)
 {
-	const char *from = item->pull != NULL ? item->pull : item->image;
-	int r = 0;
+	const char *const words[] = { "image", "inspect", "--format={{.Id}}", image, NULL };
 
-	if (!is_there(m, item->image)) {
-		log_info("pulling %s", from);
-		r = docker_does(m, "pull", from, NULL, &item->failed);
-		if (r == 0 && item->pull != NULL)
-			r = docker_does(m, "tag", item->pull, item->image, &item->failed);
-	}
+	return docker_does(m, words, deadline_in_s(MAD_STEP_SECONDS), NULL) == 0;
+}
+
+/* What the registry calls it; owned by the caller, NULL without memory. */
+static char *pull_name(const struct mad *m, const struct mad_item *item)
+{
+	char *name = NULL;
+
+	if (item->pull != NULL || m->o->registry == NULL)
+		return strdup(item->pull != NULL ? item->pull : item->image);
+	return asprintf(&name, "%s/%s", m->o->registry, item->image) < 0 ? NULL : name;
+}
+
+/* It may be tens of gigabytes, so there is no time limit. */
+static int pull_item(struct mad *m, const struct mad_item *item, struct error *err)
+{
+	AUTO_FREE char *name = pull_name(m, item);
+	const char *const pull[] = { "pull", "--quiet", name, NULL };
+	const char *const tag[] = { "tag", name, item->image, NULL };
+	int r;
+
+	if (name == NULL)
+		return error_set(err, ENOMEM, "out of memory");
+	log_info("pulling %s", name);
+	r = docker_does(m, pull, DEADLINE_NEVER, err);
+	if (r == 0 && strcmp(name, item->image) != 0)
+		r = docker_does(m, tag, deadline_in_s(MAD_STEP_SECONDS), err);
+	return r < 0 ? error_prefix(err, r, "docker pull %s", name) : 0;
+}
+
+/* The steps of pipeline_retry(). */
+static int pull_step(struct run *r, size_t i, struct error *err)
+{
+	struct mad *m = r->extra;
+
+	return pull_item(m, &m->items[i], err);
+}
+
+/*
+ * What cannot be brought is the model's failed setup; the others go on, unless the VM or the
+ * connection is the cause.
+ */
+static int bring_item(struct mad *m, size_t i, struct error *err)
+{
+	struct mad_item *item = &m->items[i];
+	int r = is_there(m, item->image) ? 0 : pipeline_retry(m->run, pull_step, i, &item->failed);
+
 	item->ready = r == 0;
+	if (r == -EINTR || r == -ECONNRESET) {
+		*err = item->failed;
+		return r;
+	}
+	return 0;
+}
+
+/* The folder docker/common is offered to Dockerfiles by an option that only buildx has. */
+static bool offers_common(struct mad *m)
+{
+	AUTO_STRV struct strv argv = STRV_INIT;
+	char version[128];
+
+	if (m->from_manifest || faccessat(m->package_fd, "docker/common", F_OK, 0) < 0)
+		return false;
+	strv_add(&argv, "docker");
+	strv_add(&argv, "buildx");
+	strv_add(&argv, "version");
+	if (strv_error(&argv) == 0 && mad_capture(m, &argv, deadline_in_s(MAD_STEP_SECONDS),
+						  version, sizeof(version), NULL) == 0)
+		return true;
+	log_warning(
+		"the guest's Docker has no buildx: Dockerfiles cannot copy from docker/common "
+		"(--from=tools)");
+	return false;
 }
 
 int stage_mad_build(struct run *r, struct error *err)
@@ -213,9 +264,10 @@ int stage_mad_build(struct run *r, struct error *err)
 	struct mad *m = r->extra;
 	int ret = 0;
 
+	m->common = offers_common(m);
 	for (size_t i = 0; i < m->n_items && ret == 0; i++) {
 		if (m->from_manifest)
-			bring_item(m, &m->items[i]);
+			ret = bring_item(m, i, err);
 		else
 			ret = build_item(m, &m->items[i], err);
 	}

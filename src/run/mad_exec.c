@@ -71,7 +71,8 @@ int mad_exec(struct mad *m, struct live_log *log, const struct mad_command *cmd,
 	return r < 0 ? r : settled;
 }
 
-int mad_capture(struct mad *m, const struct strv *words, char *ret, size_t size, struct error *err)
+int mad_capture(struct mad *m, const struct strv *words, uint64_t deadline_ns, char *ret,
+		size_t size, struct error *err)
 {
 	AUTO_STRV struct strv argv = STRV_INIT;
 	AUTO_FREE char *text = NULL;
@@ -82,8 +83,8 @@ int mad_capture(struct mad *m, const struct strv *words, char *ret, size_t size,
 	add_words(m, words, &argv);
 	if (strv_error(&argv) < 0)
 		return error_set(err, ENOMEM, "out of memory");
-	r = guest_capture(m->run->guest, "cd " MAD_FOLDER " && exec \"$@\"\n", argv.v,
-			  deadline_in_s(MAD_STEP_SECONDS), &text, &ws, err);
+	r = guest_capture(m->run->guest, "cd " MAD_FOLDER " && exec \"$@\"\n", argv.v, deadline_ns,
+			  &text, &ws, err);
 	if (r < 0)
 		return r;
 	text[strcspn(text, "\n")] = '\0';

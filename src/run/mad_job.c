@@ -74,11 +74,9 @@ static int set_run_env(struct mad_job *j, struct error *err)
 
 static int set_mounts(struct mad_job *j, struct error *err)
 {
-	struct json_object *given = NULL;
 	int r = data_plan_mounts(&j->item->data, &j->mounts, err);
 
-	(void)json_get_object(j->m->context, "docker_mounts", &given, NULL);
-	return r < 0 ? r : docker_args_mounts(&j->mounts, given, err);
+	return r < 0 ? r : docker_args_mounts(&j->mounts, j->m->docker_mounts, err);
 }
 
 static int choose_gpus(struct mad_job *j, struct error *err)

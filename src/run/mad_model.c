@@ -106,8 +106,8 @@ static int find_commit(struct mad_job *j, const struct exec_step *step, struct e
 	docker_args_exec(j->item->container, step->command, &argv);
 	if (strv_error(&argv) < 0)
 		return error_set(err, ENOMEM, "out of memory");
-	return mad_capture(j->m, &argv, j->outcome->git_commit, sizeof(j->outcome->git_commit),
-			   err);
+	return mad_capture(j->m, &argv, deadline_in_s(MAD_STEP_SECONDS), j->outcome->git_commit,
+			   sizeof(j->outcome->git_commit), err);
 }
 
 static void fail_model(struct mad_job *j, const struct exec_step *step,
@@ -147,8 +147,10 @@ static int run_step(struct mad_job *j, const struct exec_step *step, struct erro
 		return find_commit(j, step, err);
 	if (step->kind != EXEC_MODEL)
 		return 0;
-	j->outcome->test_s = clock_seconds_since(start);
-	return live_log_say(&j->log, err, "Test Duration: %.3f seconds\n", j->outcome->test_s);
+	if (j->outcome->kind == OUTCOME_FINISHED)
+		j->outcome->test_s = clock_seconds_since(start);
+	return live_log_say(&j->log, err, "Test Duration: %.3f seconds\n",
+			    clock_seconds_since(start));
 }
 
 static int run_steps(struct mad_job *j, struct error *err)
@@ -278,7 +280,8 @@ static int run_container(struct mad_job *j, struct error *err)
 	if (r == 0 && !j->m->o->keep_alive)
 		r = remove_container(j, err);
 	else if (r == 0)
-		log_info("container %s is kept", j->item->container);
+		log_info("container %s is kept: bmvm ssh %s -- docker exec -it %s bash",
+			 j->item->container, j->m->run->vd.name, j->item->container);
 	return r < 0 ? infrastructure(j, r, err) : 0;
 }
 
@@ -353,5 +356,6 @@ int stage_mad_models(struct run *r, struct error *err)
 	/* for the receipt, and for preserve_on_failure */
 	r->ran = true;
 	r->result.exit_code = mad_verdict(m);
+	mad_books_note(m);
 	return ret;
 }

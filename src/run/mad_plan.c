@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -47,6 +46,7 @@ void mad_done(struct mad *m)
 	free(m->items);
 	build_manifest_done(&m->manifest);
 	(void)json_object_put(m->context);
+	(void)json_object_put(m->docker_mounts);
 	(void)json_object_put(m->tools);
 	(void)json_object_put(m->credentials);
 	(void)json_object_put(m->summary);
@@ -75,13 +75,13 @@ static int add_item(struct mad *m, struct mad_item *item, struct error *err)
 	return 0;
 }
 
-static bool has_image(const struct mad *m, const char *image)
+static struct mad_item *find_image(const struct mad *m, const char *image)
 {
 	for (size_t i = 0; i < m->n_items; i++) {
 		if (strcmp(m->items[i].image, image) == 0)
-			return true;
+			return &m->items[i];
 	}
-	return false;
+	return NULL;
 }
 
 static int name_item(struct mad_item *item, struct error *err)
@@ -114,7 +114,22 @@ static int fill_built_item(struct mad_item *item, const struct model *model,
 	return r == 0 ? name_item(item, err) : r;
 }
 
-/* One image for each Dockerfile that fits; two tags that select one model make it once. */
+/* Two tags may select one model: it is run once, with the arguments of the last. */
+static int add_built_item(struct mad *m, struct mad_item *item, struct error *err)
+{
+	struct mad_item *before = find_image(m, item->image);
+	struct model model;
+
+	if (before == NULL)
+		return add_item(m, item, err);
+	model = before->model;
+	before->model = item->model;
+	item->model = model;
+	item_done(item);
+	return 0;
+}
+
+/* One image for each Dockerfile that fits. */
 static int add_model(struct mad *m, const struct model *model, struct json_object *context,
 		     struct error *err)
 {
@@ -130,8 +145,8 @@ static int add_model(struct mad *m, const struct model *model, struct json_objec
 		struct mad_item item = { .model = MODEL_INIT };
 
 		r = fill_built_item(&item, model, &files.v[i], err);
-		if (r == 0 && !has_image(m, item.image))
-			r = add_item(m, &item, err);
+		if (r == 0)
+			r = add_built_item(m, &item, err);
 		else
 			item_done(&item);
 	}
@@ -140,11 +155,17 @@ static int add_model(struct mad *m, const struct model *model, struct json_objec
 
 /* ---- the package ---- */
 
-static int merge_model_dir(struct error *err)
+static int merge_model_dir(const struct mad *m, struct error *err)
 {
 	const char *dir = getenv("MODEL_DIR");
+	int r;
 
-	return dir == NULL || *dir == '\0' ? 0 : model_dir_merge(dir, ".", NULL, err);
+	if (dir == NULL || *dir == '\0')
+		return 0;
+	if (!m->dry_run)
+		return model_dir_merge(dir, ".", NULL, err);
+	r = error_set(err, EINVAL, "--dry-run: MODEL_DIR %s would have to be copied here", dir);
+	return error_hint(err, r, "unset MODEL_DIR and run it in that folder");
 }
 
 static int select_models(const struct mad *m, struct model_list *ret, struct error *err)
@@ -163,7 +184,7 @@ static int plan_package(struct mad *m, const struct config *cfg, struct error *e
 	AUTO_MODEL_LIST struct model_list models = MODEL_LIST_INIT;
 	AUTO_JSON struct json_object *context = NULL;
 	AUTO_FREE char *ctx_test = NULL;
-	int r = merge_model_dir(err);
+	int r = merge_model_dir(m, err);
 
 	m->code = CODE_BUILD;
 	if (r == 0)
@@ -236,85 +257,14 @@ static int plan_manifest(struct mad *m, struct error *err)
 		return error_set(err, ENOMEM, "out of memory");
 	(void)json_object_put(m->context);
 	m->context = merged;
-	m->from_manifest = true;
 	return 0;
-}
-
-/* ---- data ---- */
-
-static bool data_exists(void *arg, enum data_provider provider, const char *path)
-{
-	const struct mad *m = arg;
-
-	return faccessat(provider == DATA_CUSTOM ? m->package_fd : AT_FDCWD, path, F_OK, 0) == 0;
-}
-
-/* A folder of the host at the same place in the guest. */
-static int add_mount(struct config *cfg, const char *path, bool readonly, struct error *err)
-{
-	struct config_mount *v;
-
-	for (size_t i = 0; i < cfg->n_mounts; i++) {
-		if (strcmp(cfg->mounts[i].guest, path) == 0)
-			return 0;
-	}
-	v = reallocarray(cfg->mounts, cfg->n_mounts + 1, sizeof(*v));
-	if (v == NULL)
-		return error_set(err, ENOMEM, "out of memory");
-	cfg->mounts = v;
-	v[cfg->n_mounts] = (struct config_mount){ .host = strdup(path),
-						  .guest = strdup(path),
-						  .readonly = readonly };
-	cfg->n_mounts++;
-	if (v[cfg->n_mounts - 1].host == NULL || v[cfg->n_mounts - 1].guest == NULL)
-		return error_set(err, ENOMEM, "out of memory");
-	return 0;
-}
-
-static int mount_data(struct config *cfg, const struct data_plan *plan, struct error *err)
-{
-	int r = 0;
-
-	for (size_t i = 0; i < plan->n && r == 0; i++) {
-		const struct data_source *source = &plan->v[i];
-
-		if (source->provider == DATA_LOCAL)
-			r = add_mount(cfg, source->path, !source->readwrite, err);
-		else if (source->mirror != NULL)
-			r = add_mount(cfg, source->mirror, false, err);
-	}
-	return r;
-}
-
-/* What a model lacks is its own failure, later; the others run. */
-static int plan_data(struct mad *m, struct config *cfg, struct error *err)
-{
-	AUTO_JSON struct json_object *config = NULL;
-	unsigned int index = 0;
-	struct data_query query = {
-		.exists = data_exists, .arg = m, .mirror = m->o->mirror, .index = &index
-	};
-	int r = data_load(m->package_fd, m->o->data_config, m->context, &config, err);
-
-	query.config = config;
-	for (size_t i = 0; i < m->n_items && r == 0; i++) {
-		struct mad_item *item = &m->items[i];
-
-		if (data_plan_make(&item->model, &query, &item->data, &item->failed) < 0)
-			continue;
-		for (size_t n = 0; n < item->data.missing.n; n++)
-			log_warning("model \"%s\": data \"%s\" are not there; it runs without them",
-				    model_name(&item->model), item->data.missing.v[n]);
-		r = mount_data(cfg, &item->data, err);
-	}
-	return r;
 }
 
 /* ---- all ---- */
 
 static int load_files(struct mad *m, struct error *err)
 {
-	int r = tools_load(m->package_fd, &m->tools, err);
+	int r = tools_load(m->package_fd, m->o->tools_config, &m->tools, err);
 
 	if (r == 0)
 		r = credentials_load(m->package_fd, environ, &m->credentials, err);
@@ -333,6 +283,25 @@ static bool uses_manifest(const struct mad *m)
 	return false;
 }
 
+/* Options that contradict the configuration, and those that are without effect. */
+static int check_options(const struct mad *m, struct error *err)
+{
+	if (m->o->keep_alive && m->cfg->cleanup.mode == CLEANUP_DESTROY) {
+		int r = error_set(err, EINVAL,
+				  "--keep-alive keeps a container, but its VM would "
+				  "be destroyed");
+
+		return error_hint(err, r, "--preserve, or cleanup.mode \"preserve\"");
+	}
+	if (m->o->registry != NULL && !m->from_manifest)
+		log_warning("--registry does nothing here: what is built stays in the VM");
+	if (m->o->sys_env_details)
+		log_info("--sys-env-details does nothing: see the key gen_sys_env_details");
+	if (m->o->ignore_deprecated)
+		log_info("--ignore-deprecated does nothing: deprecated models are run anyway");
+	return 0;
+}
+
 int mad_plan(struct mad *m, struct error *err)
 {
 	struct config *cfg = m->cfg;
@@ -345,11 +314,16 @@ int mad_plan(struct mad *m, struct error *err)
 	if (m->package_fd < 0)
 		return error_errno(err, "open the current folder");
 	m->context = cfg->context != NULL ? json_object_get(cfg->context) : json_new_object();
-	r = uses_manifest(m) ? plan_manifest(m, err) : plan_package(m, cfg, err);
+	m->from_manifest = uses_manifest(m);
+	r = check_options(m, err);
 	if (r == 0)
-		r = load_files(m, err);
+		r = m->from_manifest ? plan_manifest(m, err) : plan_package(m, cfg, err);
+	if (r < 0)
+		return r;
+	m->code = CODE_RUN;
+	r = load_files(m, err);
 	if (r == 0)
-		r = plan_data(m, cfg, err);
+		r = mad_folders_plan(m, err);
 	if (r == 0)
 		r = mad_books_open(m, err);
 	if (r == 0)

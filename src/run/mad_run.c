@@ -2,6 +2,7 @@
 #include "run/models.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/json.h"
@@ -10,6 +11,7 @@
 #include "run/devices.h"
 #include "run/docker.h"
 #include "run/mad.h"
+#include "run/results.h"
 #include "run/task.h"
 
 #define CODE_BUILD 2
@@ -25,6 +27,7 @@ static const struct stage stages[] = {
 	{ "package", "Copy the package", NULL, stage_mad_package, NULL, false },
 	{ "build", "Bring the images", NULL, stage_mad_build, NULL, false },
 	{ "models", "Run the models", NULL, stage_mad_models, NULL, false },
+	{ "results", "Collect results", stage_results_wanted, stage_results, NULL, true },
 };
 
 static struct mad *mad_of(const struct run *r)
@@ -45,6 +48,8 @@ static int exit_code(struct run *r, int failed, const struct error *err)
 	struct error why = ERROR_INIT;
 	int code = pipeline_exit_code(r, failed, err);
 
+	if (r->o->dry_run)
+		return failed < 0 ? CODE_RUN : 0;
 	if (mad_books_close(m, &why) < 0) {
 		log_error("%s", why.msg);
 		failed = -1;
@@ -61,12 +66,30 @@ int mad_verdict(const struct mad *m)
 	return m->n_build_failures > 0 ? CODE_BUILD : 0;
 }
 
+/* For --dry-run. */
+static struct json_object *list_items(const struct mad *m)
+{
+	struct json_object *list = json_new_array();
+
+	for (size_t i = 0; i < m->n_items; i++) {
+		struct json_object *o = json_new_object();
+
+		json_add_str(o, "model", model_name(&m->items[i].model));
+		json_add_str(o, "image", m->items[i].image);
+		json_add_str(o, "dockerfile", m->items[i].dockerfile);
+		(void)json_object_array_add(list, o);
+	}
+	return list;
+}
+
 int run_models(struct run_options *o, const struct mad_options *options)
 {
 	struct error err = ERROR_INIT;
-	struct mad m = {
-		.o = options, .cfg = &o->cfg, .manifest = BUILD_MANIFEST_INIT, .package_fd = -1
-	};
+	struct mad m = { .o = options,
+			 .cfg = &o->cfg,
+			 .dry_run = o->dry_run,
+			 .manifest = BUILD_MANIFEST_INIT,
+			 .package_fd = -1 };
 	struct task task = { .stages = stages,
 			     .n_stages = ARRAY_SIZE(stages),
 			     .extra = &m,
@@ -74,11 +97,15 @@ int run_models(struct run_options *o, const struct mad_options *options)
 			     .exit_code = exit_code };
 	int code;
 
+	if (o->workdir == NULL)
+		o->workdir = strdup(MAD_FOLDER); /* where results.collect looks */
 	if (mad_plan(&m, &err) < 0) {
 		log_failure(&err);
 		code = m.code != 0 ? m.code : CODE_RUN;
 	} else {
+		task.models = list_items(&m);
 		code = task_run(o, &task);
+		(void)json_object_put(task.models);
 	}
 	mad_done(&m);
 	return code;

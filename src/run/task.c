@@ -39,7 +39,7 @@ static bool run_once(struct run_options *o, const struct task *task, uint64_t wa
 {
 	struct error err = ERROR_INIT;
 	struct run r;
-	bool again = false;
+	bool again;
 	int ret = run_init(&r, o, &err);
 
 	r.wait_ns = wait_ns;
@@ -47,17 +47,14 @@ static bool run_once(struct run_options *o, const struct task *task, uint64_t wa
 	r.extra = task->extra;
 	if (task->prepare != NULL)
 		task->prepare(&r);
-	if (ret == 0 && o->dry_run) {
-		*ret_code = dry_run(&r);
-	} else {
-		if (ret == 0)
-			ret = pipeline_run(&r, task->stages, task->n_stages, &err);
-		again = devices_try_again(&r, ret);
-		if (again)
-			log_info("another run was faster: %s; choosing again", err.msg);
-		else
-			*ret_code = exit_code(task, &r, ret, &err);
-	}
+	if (ret == 0)
+		ret = o->dry_run ? dry_run(&r, task->models, &err)
+				 : pipeline_run(&r, task->stages, task->n_stages, &err);
+	again = devices_try_again(&r, ret);
+	if (again)
+		log_info("another run was faster: %s; choosing again", err.msg);
+	else
+		*ret_code = exit_code(task, &r, ret, &err);
 	run_done(&r);
 	return again;
 }

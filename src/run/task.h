@@ -6,6 +6,7 @@
 #ifndef BMVM_RUN_TASK_H
 #define BMVM_RUN_TASK_H
 
+#include <json-c/json.h>
 #include <stddef.h>
 
 #include "run/stage.h"
@@ -17,6 +18,7 @@ struct run_options;
  * struct task - What is done in a VM
  * @stages:    @n_stages of them, see run/pipeline.h
  * @extra:     for run.extra, NULL: none
+ * @models:    what is run with Docker, see dry_run(); borrowed
  * @prepare:   sets what the task wants of each new run, before its stages; NULL: nothing
  * @exit_code: turns what the stages ended with into the program's exit code and prints errors;
  *             NULL: pipeline_exit_code()
@@ -25,6 +27,7 @@ struct task {
 	const struct stage *stages;
 	size_t n_stages;
 	void *extra;
+	struct json_object *models;
 	void (*prepare)(struct run *r);
 	int (*exit_code)(struct run *r, int failed, const struct error *err);
 };

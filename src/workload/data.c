@@ -337,6 +337,16 @@ void data_plan_variables(const struct data_plan *plan, struct variables *vars)
 	variables_set(vars, "MAD_DATANAME", names);
 }
 
+static int add_mount(struct strv *mounts, const char *host, const char *place, bool readonly,
+		     struct error *err)
+{
+	AUTO_FREE char *guest = NULL;
+
+	if (asprintf(&guest, "%s%s", DATA_GUEST_ROOT, host) < 0)
+		return error_set(err, ENOMEM, "out of memory");
+	return docker_args_mount(mounts, guest, place, readonly, err);
+}
+
 int data_plan_mounts(const struct data_plan *plan, struct strv *mounts, struct error *err)
 {
 	int r = 0;
@@ -345,11 +355,11 @@ int data_plan_mounts(const struct data_plan *plan, struct strv *mounts, struct e
 		const struct data_source *s = &plan->v[i];
 
 		if (s->provider == DATA_LOCAL)
-			r = docker_args_mount(mounts, s->path, s->place, !s->readwrite, err);
+			r = add_mount(mounts, s->path, s->place, !s->readwrite, err);
 		if (r == 0 && s->home != NULL)
-			r = docker_args_mount(mounts, s->path, s->home, !s->readwrite, err);
+			r = add_mount(mounts, s->path, s->home, !s->readwrite, err);
 		if (r == 0 && s->mirror != NULL)
-			r = docker_args_mount(mounts, s->mirror, s->place, false, err);
+			r = add_mount(mounts, s->mirror, s->place, false, err);
 	}
 	return r;
 }

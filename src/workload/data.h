@@ -26,6 +26,9 @@ struct error;
 struct model;
 struct variables;
 
+/* Folders of the host have their own path below this one in the guest. */
+#define DATA_GUEST_ROOT "/run/bmvm-host"
+
 enum data_provider {
 	DATA_CUSTOM, /* a script of the package, run in the container */
 	DATA_LOCAL,  /* a folder of the host */
@@ -109,7 +112,7 @@ void data_plan_variables(const struct data_plan *plan, struct variables *vars);
 /**
  * data_plan_mounts() - Append the mounts, see docker_args_mount()
  *
- * Folders of the host are expected at the same path in the guest. Return: 0; -EINVAL; -ENOMEM.
+ * Folders of the host are expected below DATA_GUEST_ROOT. Return: 0; -EINVAL; -ENOMEM.
  */
 int data_plan_mounts(const struct data_plan *plan, struct strv *mounts, struct error *err);
 

@@ -246,14 +246,15 @@ int tools_resolve(const struct tools_query *query, struct tools *ret, struct err
 	return 0;
 }
 
-int tools_load(int package_fd, struct json_object **ret, struct error *err)
+int tools_load(int package_fd, const char *path, struct json_object **ret, struct error *err)
 {
 	AUTO_FREE char *text = NULL;
-	struct literal_text in = { .name = TOOLS_CONFIG, .syntax = LITERAL_JSON };
-	int r = file_read_at(package_fd, TOOLS_CONFIG, CONFIG_MAX, &text, &in.len, err);
+	struct literal_text in = { .name = path != NULL ? path : TOOLS_CONFIG,
+				   .syntax = LITERAL_JSON };
+	int r = file_read_at(package_fd, in.name, CONFIG_MAX, &text, &in.len, err);
 
 	*ret = NULL;
-	if (r == -ENOENT || r == -ENOTDIR)
+	if (path == NULL && (r == -ENOENT || r == -ENOTDIR))
 		return 0;
 	if (r < 0)
 		return r;

@@ -89,9 +89,14 @@ struct tools_query {
  */
 int tools_resolve(const struct tools_query *query, struct tools *ret, struct error *err);
 
-/** tools_load() - Read tools.json. Return: 0, @ret NULL without one; -EINVAL with place and rule.
+/**
+ * tools_load() - Read the tools of a package
+ * @path: relative to the package; NULL: TOOLS_CONFIG, which may be missing
+ * @ret:  owned by the caller; NULL where there is none
+ *
+ * Return: 0; -EINVAL with place and rule; errno of reading.
  */
-int tools_load(int package_fd, struct json_object **ret, struct error *err);
+int tools_load(int package_fd, const char *path, struct json_object **ret, struct error *err);
 
 void tools_done(struct tools *tools);
 

@@ -116,7 +116,7 @@ check_line() {
 	[ "${command[0]}" = run ] || return 0
 	# parses the options with their values, then prints the keys instead of running
 	"$BMVM" run --help-config "${argv[@]:2}" > /dev/null 2> "$work/err" || { fail "$line"; cat "$work/err"; }
-	[[ " ${argv[*]} " == *" -- "?* ]] || fail "no command: $line"
+	[[ " ${argv[*]} " == *" -- "?* || " ${argv[*]} " == *" --tags "?* ]] || fail "no command: $line"
 }
 
 { blocks sh; blocks console; blocks yaml; } | sed -E 's/^(\$| *-) //; s/^(.*[|] *)?(sudo )?bmvm /bmvm /' | grep '^bmvm ' > "$work/lines"

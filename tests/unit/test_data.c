@@ -75,19 +75,27 @@ static const struct {
 	unsigned int tried;
 } plans[] = {
 	{ "", NULL, "", "", NULL, "", "", 0 },
-	{ "local", NULL, "local", "local", "/data_dlm_0", "/there:/data_dlm_0:ro", "", 1 },
-	{ "home", NULL, "home", "local", "/d_0", "/there:/d_0 /there:/d", "", 1 },
+	{ "local", NULL, "local", "local", "/data_dlm_0", DATA_GUEST_ROOT "/there:/data_dlm_0:ro",
+	  "", 1 },
+	{ "home", NULL, "home", "local", "/d_0",
+	  DATA_GUEST_ROOT "/there:/d_0 " DATA_GUEST_ROOT "/there:/d", "", 1 },
 	{ "gone", NULL, "", "", NULL, "", "gone", 1 },
-	{ " gone , local ,", NULL, "local", "local", "/data_dlm_1", "/there:/data_dlm_1:ro", "gone",
-	  2 },
+	{ " gone , local ,", NULL, "local", "local", "/data_dlm_1",
+	  DATA_GUEST_ROOT "/there:/data_dlm_1:ro", "gone", 2 },
 	{ "local,home", NULL, "local,home", "local,local", "/data_dlm_0,/d_1",
-	  "/there:/data_dlm_0:ro /there:/d_1 /there:/d", "", 2 },
+	  DATA_GUEST_ROOT "/there:/data_dlm_0:ro " DATA_GUEST_ROOT "/there:/d_1 " DATA_GUEST_ROOT
+			  "/there:/d",
+	  "", 2 },
 	{ "custom", NULL, "custom", "custom", "/c_0", "", "", 1 },
-	{ "second", NULL, "second", "local", "/data_dlm_1", "/there:/data_dlm_1:ro", "", 2 },
-	{ "mirror", NULL, "mirror", "custom", "/data_dlm_0", "/m/mirror:/data_dlm_0", "", 1 },
-	{ "custom", "/f", "custom", "custom", "/c_0", "/f/custom:/c_0", "", 1 },
-	{ "local", "/f", "local", "local", "/data_dlm_0", "/there:/data_dlm_0:ro", "", 1 },
-	{ "both", NULL, "both", "local", "/data_dlm_0", "/there:/data_dlm_0:ro", "", 1 },
+	{ "second", NULL, "second", "local", "/data_dlm_1", DATA_GUEST_ROOT "/there:/data_dlm_1:ro",
+	  "", 2 },
+	{ "mirror", NULL, "mirror", "custom", "/data_dlm_0",
+	  DATA_GUEST_ROOT "/m/mirror:/data_dlm_0", "", 1 },
+	{ "custom", "/f", "custom", "custom", "/c_0", DATA_GUEST_ROOT "/f/custom:/c_0", "", 1 },
+	{ "local", "/f", "local", "local", "/data_dlm_0", DATA_GUEST_ROOT "/there:/data_dlm_0:ro",
+	  "", 1 },
+	{ "both", NULL, "both", "local", "/data_dlm_0", DATA_GUEST_ROOT "/there:/data_dlm_0:ro", "",
+	  1 },
 };
 
 Test(data, providers)

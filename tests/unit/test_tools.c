@@ -169,13 +169,13 @@ Test(tools, the_file_of_the_package)
 	AUTO_CLOSE int fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	struct error err = ERROR_INIT;
 
-	cr_assert(tools_load(fd, &none, NULL) == 0);
+	cr_assert(tools_load(fd, NULL, &none, NULL) == 0);
 	cr_assert_null(none);
 	tree_file(root, TOOLS_CONFIG, "{\"tools\": {}}");
-	cr_assert(tools_load(fd, &some, NULL) == 0);
+	cr_assert(tools_load(fd, NULL, &some, NULL) == 0);
 	cr_assert_str_eq(json_compact(some), "{\"tools\":{}}");
 	tree_file(root, TOOLS_CONFIG, "{\n,}");
-	cr_assert_eq(tools_load(fd, &bad, &err), -EINVAL);
+	cr_assert_eq(tools_load(fd, NULL, &bad, &err), -EINVAL);
 	cr_assert(strstr(err.msg, TOOLS_CONFIG ":2:1: ") != NULL, "%s", err.msg);
 	tree_remove(root);
 }
