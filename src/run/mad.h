@@ -20,6 +20,7 @@
 #include "workload/data.h"
 #include "workload/exec_steps.h"
 #include "workload/gpu_selection.h"
+#include "workload/guest_gpus.h"
 #include "workload/live_log.h"
 #include "workload/mad_options.h"
 #include "workload/build_manifest.h"
@@ -73,8 +74,7 @@ struct mad_item {
  * @deployment:  its or the manifest's deployment_config, borrowed from @context, or NULL
  * @docker_mounts: of the context, paths as they are in the guest; owned
  * @tools, @credentials: as read, owned; @tools NULL without a file
- * @gpus, @architecture, @product, @runtime: of the guest, see mad_gpus.c; "" unknown
- * @fuse:        the guest has /dev/fuse
+ * @guest:       what mad_gpus_look() found
  * @common:      Dockerfiles are offered docker/common
  * @machine:     the host's name
  * @summary:     of the run phase, owned
@@ -96,11 +96,7 @@ struct mad {
 	struct mad_item *items;
 	size_t n_items;
 	size_t n_build_failures;
-	struct gpus gpus;
-	char architecture[128];
-	char product[128];
-	char runtime[64];
-	bool fuse;
+	struct guest_gpus guest;
 	bool common;
 	char machine[256];
 	struct json_object *summary;

@@ -110,7 +110,7 @@ static struct json_object *make_record(struct mad *m, const struct mad_item *ite
 		.git_commit = outcome->git_commit,
 		.machine_name = m->machine,
 		.launcher = outcome->launcher,
-		.gpu_architecture = m->architecture,
+		.gpu_architecture = m->guest.architecture,
 		.pipeline = variables_environ(environ, "pipeline"),
 		.build_number = variables_environ(environ, "BUILD_NUMBER"),
 		.gpus = outcome->gpus,

@@ -27,9 +27,9 @@ static int build_arguments(struct mad *m, const struct mad_item *item, struct va
 	if (r < 0)
 		return r;
 	(void)json_get_object(m->context, "docker_build_arg", &given, NULL);
-	return docker_args_build_variables(environ, given,
-					   m->architecture[0] != '\0' ? m->architecture : NULL,
-					   &credentials, ret, err);
+	return docker_args_build_variables(
+		environ, given, m->guest.architecture[0] != '\0' ? m->guest.architecture : NULL,
+		&credentials, ret, err);
 }
 
 /* The digest by which the registry knows the base image; "" for one that is only in the guest. */
@@ -74,8 +74,8 @@ static void record_build(struct mad *m, struct mad_item *item, const char *comma
 		.command = command,
 		.log_file = item->build_log,
 		.gpu_vendor = item->gpu_vendor,
-		.gpu_architecture =
-			m->architecture[0] != '\0' ? m->architecture : item->architecture,
+		.gpu_architecture = m->guest.architecture[0] != '\0' ? m->guest.architecture
+								     : item->architecture,
 		.seconds = seconds,
 	};
 	struct json_object *images = NULL, *entry = NULL;

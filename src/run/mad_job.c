@@ -41,10 +41,10 @@ static int set_context_env(struct mad_job *j, struct error *err)
 	struct container_env env = {
 		.environ_v = environ,
 		.guest_os = m->run->o->cfg.guest_os,
-		.gpus = &m->gpus,
-		.architecture = m->architecture,
-		.product = m->product,
-		.runtime = m->runtime,
+		.gpus = &m->guest.gpus,
+		.architecture = m->guest.architecture,
+		.product = m->guest.product,
+		.runtime = m->guest.runtime,
 		.chosen = &j->chosen,
 		.launcher = mad_job_launcher(j),
 	};
@@ -83,11 +83,12 @@ static int choose_gpus(struct mad_job *j, struct error *err)
 {
 	struct mad *m = j->m;
 	int count = gpu_selection_count(m->context, m->deployment, &j->item->model);
-	int r = gpu_selection_choose(&m->gpus, json_str_or(m->context, "docker_gpus", NULL), count,
-				     &j->chosen, err);
+	int r = gpu_selection_choose(&m->guest.gpus, json_str_or(m->context, "docker_gpus", NULL),
+				     count, &j->chosen, err);
 
 	if (r == 0)
-		j->outcome->gpus = m->gpus.vendor == GPU_VENDOR_NONE ? 0 : (int64_t)j->chosen.n;
+		j->outcome->gpus =
+			m->guest.gpus.vendor == GPU_VENDOR_NONE ? 0 : (int64_t)j->chosen.n;
 	return r;
 }
 
@@ -111,7 +112,7 @@ static int list_steps(struct mad_job *j, struct error *err)
 	struct exec_query query = {
 		.model = &j->item->model,
 		.args = json_str_or(j->m->context, "model_args", NULL),
-		.vendor = j->m->gpus.vendor,
+		.vendor = j->m->guest.gpus.vendor,
 		.tools = &j->tools,
 		.data = &j->item->data,
 		.credential = j->credential,
@@ -131,11 +132,13 @@ int mad_job_prepare(struct mad_job *j, struct error *err)
 		*err = j->item->failed;
 		return -EINVAL;
 	}
-	if (!image_filter_fits(j->m->gpus.vendor, j->m->architecture, j->item->gpu_vendor,
+	if (!image_filter_fits(j->m->guest.gpus.vendor, j->m->guest.architecture,
+			       j->item->gpu_vendor,
 			       j->m->from_manifest ? j->item->architecture : NULL))
 		return error_set(err, EINVAL, "%s is for GPUs of %s %s, the guest has %s %s",
 				 j->item->image, j->item->gpu_vendor, j->item->architecture,
-				 gpu_vendor_name(j->m->gpus.vendor), j->m->architecture);
+				 gpu_vendor_name(j->m->guest.gpus.vendor),
+				 j->m->guest.architecture);
 	r = timeout_resolve(j->m->o->timeout, model_timeout(&j->item->model), &j->timeout_s, err);
 	if (r == 0)
 		r = choose_gpus(j, err);

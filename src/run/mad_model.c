@@ -54,12 +54,12 @@ static int fill_docker_run(struct mad_job *j, struct docker_run *d)
 		.folder = MAD_FOLDER,
 		.build_number = variables_environ(environ, "BUILD_NUMBER"),
 		.cpus = json_str_or(j->m->context, "docker_cpus", NULL),
-		.gpus = &j->m->gpus,
+		.gpus = &j->m->guest.gpus,
 		.chosen = &j->chosen,
 		.run_env = &j->run_env,
 		.context_env = &j->context_env,
 		.mounts = &j->mounts,
-		.fuse = j->m->fuse,
+		.fuse = j->m->guest.fuse,
 	};
 	return 0;
 }
@@ -315,14 +315,15 @@ static int run_item(struct mad_job *j, struct error *err)
 
 static bool is_skipped(const struct mad *m, const struct mad_item *item)
 {
-	return !m->o->disable_skip_gpu_arch && image_filter_skips(model_skip_gpu_arch(&item->model),
-								  m->gpus.vendor, m->architecture);
+	return !m->o->disable_skip_gpu_arch &&
+	       image_filter_skips(model_skip_gpu_arch(&item->model), m->guest.gpus.vendor,
+				  m->guest.architecture);
 }
 
 static int skip_item(struct mad *m, const struct mad_item *item, struct error *err)
 {
 	log_info("Skipping model %s as it is not supported on %s architecture.", item->image,
-		 m->architecture);
+		 m->guest.architecture);
 	return mad_books_add(
 		m, item, &(struct mad_outcome){ .kind = OUTCOME_SKIPPED, .gpus = -1, .test_s = -1 },
 		NULL, err);
