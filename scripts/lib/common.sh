@@ -99,8 +99,8 @@ apt_quietly() {
 
 # --- images --------------------------------------------------------------------------------------
 
-# image_key: changes with everything a built image depends on.
+# image_key: changes with everything a built image depends on; docker.sh comes into a guest later.
 image_key() {
-	(cd "$top" && cat scripts/guest/* src/image/build*.c && . /etc/os-release && echo "$VERSION_CODENAME") |
+	(cd "$top" && cat scripts/guest/*-hook.sh src/image/build*.c && . /etc/os-release && echo "$VERSION_CODENAME") |
 		sha256sum | cut -c1-16
 }
