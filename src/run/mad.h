@@ -29,9 +29,10 @@
 #include "workload/variables.h"
 
 /* Where the package is in the guest. */
-#define MAD_FOLDER       "/workspace"
+#define MAD_FOLDER         "/workspace"
 
-#define MAD_STEP_SECONDS 600 /* for what docker does at once: start, stop, look */
+#define MAD_STEP_SECONDS   600 /* for what docker does at once: start, stop, look */
+#define MAD_ANSWER_SECONDS 120 /* for saying that it is there */
 
 /**
  * struct mad_item - An image and the model that runs in it; all owned
@@ -43,6 +44,8 @@
  * @record:       its entry in built_images; NULL before it was built
  * @data:         decided in the plan, as folders of the host become mounts of the VM
  * @ready:        the image is in the guest
+ * @left_out:     a manifest's image for other GPUs
+ * @in_books:     its image did not build, and has its row
  * @failed:       why it is not, once that is known
  */
 struct mad_item {
@@ -60,6 +63,8 @@ struct mad_item {
 	struct json_object *record;
 	struct data_plan data;
 	bool ready;
+	bool left_out;
+	bool in_books;
 	struct error failed;
 };
 
@@ -155,6 +160,16 @@ int mad_exec(struct mad *m, struct live_log *log, const struct mad_command *cmd,
  */
 int mad_capture(struct mad *m, const struct strv *argv, uint64_t deadline_ns, char *ret,
 		size_t size, struct error *err);
+
+/** mad_is_end() - Whether an errno says that the run is over: a signal, VM or connection gone. */
+bool mad_is_end(int r);
+
+/**
+ * mad_docker_answers() - After a failed command: is it Docker that failed?
+ *
+ * Return: 0 Docker answers; -EIO not: the VM is of no more use. As guest_capture().
+ */
+int mad_docker_answers(struct mad *m, struct error *err);
 
 /* ---- the stages ---- */
 

@@ -8,12 +8,15 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "run/mad.h"
 #include "workload/credentials.h"
 #include "workload/docker_args.h"
 #include "workload/words.h"
+
+#define LOG_CAP ((size_t)64 << 20)
 
 /* The host's own of the environment that a build is given. */
 static int build_arguments(struct mad *m, const struct mad_item *item, struct variables *ret,
@@ -32,10 +35,29 @@ static int build_arguments(struct mad *m, const struct mad_item *item, struct va
 		&credentials, ret, err);
 }
 
-/* The digest by which the registry knows the base image; "" for one that is only in the guest. */
-static void base_digest(struct mad *m, const char *base, char *ret, size_t size)
+/* What follows an "@", where that is a digest; "" else. */
+static void take_digest(const char *text, char *ret, size_t size)
 {
+	static const char sha256[] = "@sha256:";
+	const char *at = strstr(text, sha256);
+	size_t n = at == NULL ? 0 : strspn(at + strlen(sha256), "0123456789abcdef");
+
+	if (n == 64 && size > strlen(sha256) + n)
+		(void)snprintf(ret, size, "%.*s", (int)(strlen(sha256) - 1 + n), at + 1);
+}
+
+/*
+ * The digest by which the registry knows the base image; "" for one that is only in the guest.
+ * BuildKit keeps base images to itself, but writes the digest into the log.
+ */
+static void base_digest(struct mad *m, const struct mad_item *item, const char *base, char *ret,
+			size_t size)
+{
+	static const char format[] = "--format={{range .RepoDigests}}{{println .}}{{end}}";
 	AUTO_STRV struct strv argv = STRV_INIT;
+	AUTO_FREE char *log = NULL;
+	char line[512];
+	size_t len;
 
 	ret[0] = '\0';
 	if (base == NULL)
@@ -43,14 +65,13 @@ static void base_digest(struct mad *m, const char *base, char *ret, size_t size)
 	strv_add(&argv, "docker");
 	strv_add(&argv, "image");
 	strv_add(&argv, "inspect");
-	strv_add(&argv, "--format={{range .RepoDigests}}{{.}}{{end}}");
+	strv_add(&argv, format);
 	strv_add(&argv, base);
 	if (strv_error(&argv) == 0 &&
-	    mad_capture(m, &argv, deadline_in_s(MAD_STEP_SECONDS), ret, size, NULL) == 0) {
-		const char *at = strrchr(ret, '@');
-
-		memmove(ret, at != NULL ? at + 1 : "", at != NULL ? strlen(at + 1) + 1 : 1);
-	}
+	    mad_capture(m, &argv, deadline_in_s(MAD_STEP_SECONDS), line, sizeof(line), NULL) == 0)
+		take_digest(line, ret, size);
+	else if (file_read_at(m->package_fd, item->build_log, LOG_CAP, &log, &len, NULL) == 0)
+		take_digest(log, ret, size);
 }
 
 const char *mad_base(const struct mad *m, const struct mad_item *item)
@@ -80,7 +101,7 @@ static void record_build(struct mad *m, struct mad_item *item, const char *comma
 	};
 	struct json_object *images = NULL, *entry = NULL;
 
-	base_digest(m, base, digest, sizeof(digest));
+	base_digest(m, item, base, digest, sizeof(digest));
 	build_manifest_add(&m->manifest, &build);
 	if (json_get_object(m->manifest.object, "built_images", &images, NULL) == 0 &&
 	    json_get_object(images, item->image, &entry, NULL) == 0)
@@ -134,7 +155,7 @@ static int build_one(struct mad *m, struct mad_item *item, struct live_log *log,
 	if (result.exit_code != 0) {
 		(void)error_set(&item->failed, EIO, "docker build ended with %d; see %s",
 				result.exit_code, item->build_log);
-		return 0;
+		return mad_docker_answers(m, err);
 	}
 	item->ready = true;
 	record_build(m, item, shown, clock_seconds_since(start));
@@ -156,6 +177,7 @@ static int build_item(struct mad *m, struct mad_item *item, struct error *err)
 		return r;
 	log_error("model \"%s\": %s", name, item->failed.msg);
 	m->n_build_failures++;
+	item->in_books = true;
 	build_manifest_add_failure(&m->manifest, name, NULL, item->failed.msg);
 	return mad_books_add(
 		m, item,
@@ -229,13 +251,16 @@ static int pull_step(struct run *r, size_t i, struct error *err)
 static int bring_item(struct mad *m, size_t i, struct error *err)
 {
 	struct mad_item *item = &m->items[i];
-	int r = is_there(m, item->image) ? 0 : pipeline_retry(m->run, pull_step, i, &item->failed);
+	struct error why = ERROR_INIT;
+	int r = is_there(m, item->image) ? 0 : pipeline_retry(m->run, pull_step, i, &why);
 
 	item->ready = r == 0;
-	if (r == -EINTR || r == -ECONNRESET) {
-		*err = item->failed;
+	if (r < 0 && mad_is_end(r)) {
+		*err = why;
 		return r;
 	}
+	if (r < 0)
+		item->failed = why;
 	return 0;
 }
 
@@ -245,7 +270,7 @@ static bool offers_common(struct mad *m)
 	AUTO_STRV struct strv argv = STRV_INIT;
 	char version[128];
 
-	if (m->from_manifest || faccessat(m->package_fd, "docker/common", F_OK, 0) < 0)
+	if (faccessat(m->package_fd, "docker/common", F_OK, 0) < 0)
 		return false;
 	strv_add(&argv, "docker");
 	strv_add(&argv, "buildx");
@@ -259,18 +284,25 @@ static bool offers_common(struct mad *m)
 	return false;
 }
 
+static int provide(struct mad *m, size_t i, struct error *err)
+{
+	struct mad_item *item = &m->items[i];
+
+	if (item->left_out || item->failed.msg[0] != '\0')
+		return 0; /* told when it would be run */
+	return item->dockerfile != NULL ? build_item(m, item, err) : bring_item(m, i, err);
+}
+
 int stage_mad_build(struct run *r, struct error *err)
 {
 	struct mad *m = r->extra;
 	int ret = 0;
 
-	m->common = offers_common(m);
-	for (size_t i = 0; i < m->n_items && ret == 0; i++) {
-		if (m->from_manifest)
-			ret = bring_item(m, i, err);
-		else
-			ret = build_item(m, &m->items[i], err);
-	}
+	m->common = !m->from_manifest && offers_common(m);
+	if (m->o->live_output)
+		progress_yield(&r->progress);
+	for (size_t i = 0; i < m->n_items && ret == 0; i++)
+		ret = provide(m, i, err);
 	if (ret == 0 && !m->from_manifest)
 		ret = build_manifest_save(&m->manifest, AT_FDCWD,
 					  m->o->manifest_output != NULL ? m->o->manifest_output

@@ -91,3 +91,32 @@ int mad_capture(struct mad *m, const struct strv *words, uint64_t deadline_ns, c
 	(void)snprintf(ret, size, "%s", text);
 	return 0;
 }
+
+bool mad_is_end(int r)
+{
+	return r == -EINTR || r == -ECONNRESET || r == -ETIMEDOUT;
+}
+
+int mad_docker_answers(struct mad *m, struct error *err)
+{
+	AUTO_STRV struct strv argv = STRV_INIT;
+	struct error why = ERROR_INIT;
+	char version[128];
+	int r;
+
+	strv_add(&argv, "docker");
+	strv_add(&argv, "version");
+	strv_add(&argv, "--format={{.Server.Version}}");
+	if (strv_error(&argv) < 0)
+		return error_set(err, ENOMEM, "out of memory");
+	r = mad_capture(m, &argv, deadline_in_s(MAD_ANSWER_SECONDS), version, sizeof(version),
+			&why);
+	if (r == 0 && version[0] != '\0')
+		return 0;
+	if (r == -EINTR || r == -ECONNRESET) {
+		*err = why;
+		return r;
+	}
+	return error_set(err, EIO, "Docker in the guest no longer answers: %s",
+			 why.msg[0] != '\0' ? why.msg : "no version");
+}

@@ -12,9 +12,11 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "run/mad.h"
+#include "vm/plan.h"
 
 /* ---- mounts of the VM ---- */
 
@@ -32,6 +34,9 @@ static int add_mount(struct config *cfg, const char *path, bool readonly, struct
 		cfg->mounts[i].readonly = cfg->mounts[i].readonly && readonly;
 		return 0;
 	}
+	if (cfg->n_mounts >= VM_MOUNTS_MAX)
+		return error_set(err, EINVAL, "%s: a VM has at most %d folders of the host", path,
+				 VM_MOUNTS_MAX);
 	v = reallocarray(cfg->mounts, cfg->n_mounts + 1, sizeof(*v));
 	if (v == NULL)
 		return error_set(err, ENOMEM, "out of memory");
@@ -52,17 +57,44 @@ static bool data_exists(void *arg, enum data_provider provider, const char *path
 	return faccessat(provider == DATA_CUSTOM ? m->package_fd : AT_FDCWD, path, F_OK, 0) == 0;
 }
 
-static int mount_data(struct config *cfg, const struct data_plan *plan, struct error *err)
+static int refuse_file(const char *what, const char *path, struct error *err)
 {
+	return error_set(err, ENOTDIR,
+			 "%s: %s is not a folder; only folders of the host can be "
+			 "in the guest",
+			 what, path);
+}
+
+/* @make: it may be made. */
+static int mount_folder(struct mad *m, const char *what, const char *path, bool readonly, bool make,
+			struct error *err)
+{
+	struct stat st;
+
+	if (make && !m->dry_run) {
+		int r = file_mkdirs(path, 0755, err);
+
+		if (r < 0)
+			return error_prefix(err, r, "%s", what);
+	} else if (stat(path, &st) == 0 && !S_ISDIR(st.st_mode)) {
+		return refuse_file(what, path, err);
+	}
+	return add_mount(m->cfg, path, readonly, err);
+}
+
+static int mount_data(struct mad *m, const struct data_plan *plan, struct error *err)
+{
+	char what[256];
 	int r = 0;
 
 	for (size_t i = 0; i < plan->n && r == 0; i++) {
 		const struct data_source *source = &plan->v[i];
 
+		(void)snprintf(what, sizeof(what), "data \"%.200s\"", source->name);
 		if (source->provider == DATA_LOCAL)
-			r = add_mount(cfg, source->path, !source->readwrite, err);
+			r = mount_folder(m, what, source->path, !source->readwrite, false, err);
 		else if (source->mirror != NULL)
-			r = add_mount(cfg, source->mirror, false, err);
+			r = mount_folder(m, what, source->mirror, false, true, err);
 	}
 	return r;
 }
@@ -86,7 +118,7 @@ static int plan_data(struct mad *m, struct error *err)
 		for (size_t n = 0; n < item->data.missing.n; n++)
 			log_warning("model \"%s\": data \"%s\" are not there; it runs without them",
 				    model_name(&item->model), item->data.missing.v[n]);
-		r = mount_data(m->cfg, &item->data, err);
+		r = mount_data(m, &item->data, err);
 	}
 	return r;
 }
@@ -110,12 +142,45 @@ static bool is_of_the_system(const char *path)
 	return n == 0;
 }
 
-static bool is_folder_of_the_host(const char *path)
+enum place {
+	PLACE_GUEST,
+	PLACE_HOST,
+	PLACE_FILE, /* of the host, which cannot be given */
+};
+
+static enum place place_of(const char *container, const char *path)
 {
 	struct stat st;
 
-	return path[0] == '/' && !is_of_the_system(path) && stat(path, &st) == 0 &&
-	       S_ISDIR(st.st_mode);
+	if (path[0] != '/' || is_of_the_system(path))
+		return PLACE_GUEST;
+	if (stat(path, &st) < 0) {
+		log_warning("docker_mounts: this host has no %s; %s is what the guest has there",
+			    path, container);
+		return PLACE_GUEST;
+	}
+	return S_ISDIR(st.st_mode) ? PLACE_HOST : PLACE_FILE;
+}
+
+static int plan_docker_mount(struct mad *m, const char *container, const char *path,
+			     struct error *err)
+{
+	AUTO_FREE char *guest = NULL;
+	enum place place = place_of(container, path);
+
+	if (place == PLACE_FILE)
+		return refuse_file("docker_mounts", path, err);
+	if (place == PLACE_GUEST) {
+		json_add_str(m->docker_mounts, container, path);
+		return 0;
+	}
+	if (asprintf(&guest, "%s%s", DATA_GUEST_ROOT, path) < 0) {
+		guest = NULL;
+		return error_set(err, ENOMEM, "out of memory");
+	}
+	log_info("docker_mounts: models can write to %s of this host, as %s", path, container);
+	json_add_str(m->docker_mounts, container, guest);
+	return add_mount(m->cfg, path, false, err);
 }
 
 /* {CONTAINER: PATH}: where PATH is a folder of data here, its place in the guest instead. */
@@ -129,22 +194,8 @@ static int plan_docker_mounts(struct mad *m, struct error *err)
 		return 0;
 	json_object_object_foreach(given, container, value)
 	{
-		const char *path = json_object_get_string(value);
-		AUTO_FREE char *guest = NULL;
-
-		if (r < 0 || path == NULL)
-			continue;
-		if (!is_folder_of_the_host(path)) {
-			json_add_str(m->docker_mounts, container, path);
-			continue;
-		}
-		log_info("docker_mounts: models can write to %s of this host, as %s", path,
-			 container);
-		r = add_mount(m->cfg, path, false, err);
-		if (r == 0 && asprintf(&guest, "%s%s", DATA_GUEST_ROOT, path) < 0)
-			r = error_set(err, ENOMEM, "out of memory");
-		if (r == 0)
-			json_add_str(m->docker_mounts, container, guest);
+		if (r == 0 && json_object_is_type(value, json_type_string))
+			r = plan_docker_mount(m, container, json_object_get_string(value), err);
 	}
 	return r;
 }

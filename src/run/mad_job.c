@@ -2,11 +2,11 @@
 /* What a model needs before it can be run, decided without a container: see mad.h. */
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "results/perf_record.h"
@@ -17,6 +17,9 @@
 #include "workload/image_filter.h"
 #include "workload/names.h"
 #include "workload/timeout.h"
+
+#define ENV_SIZE  65536 /* of an image's environment, as JSON */
+#define PATH_SIZE 4096
 
 void mad_job_done(struct mad_job *j)
 {
@@ -34,6 +37,38 @@ const char *mad_job_launcher(const struct mad_job *j)
 			     variables_environ(environ, "MAD_LAUNCHER"));
 }
 
+/*
+ * An image that says where its ROCm is keeps its word. @ret: "" where it says nothing, or cannot be
+ * asked.
+ */
+static void find_rocm(struct mad_job *j, char *ret, size_t size)
+{
+	AUTO_STRV struct strv argv = STRV_INIT;
+	AUTO_JSON struct json_object *env = NULL;
+	char text[ENV_SIZE];
+
+	ret[0] = '\0';
+	strv_add(&argv, "docker");
+	strv_add(&argv, "image");
+	strv_add(&argv, "inspect");
+	strv_add(&argv, "--format={{json .Config.Env}}");
+	strv_add(&argv, j->item->image);
+	if (strv_error(&argv) < 0 ||
+	    mad_capture(j->m, &argv, deadline_in_s(MAD_STEP_SECONDS), text, sizeof(text), NULL) < 0)
+		return;
+	env = json_tokener_parse(text);
+	for (size_t n = json_object_is_type(env, json_type_array) ? json_object_array_length(env)
+								  : 0;
+	     n-- > 0;) {
+		const char *one = json_object_get_string(json_object_array_get_idx(env, n));
+
+		if (one == NULL || (strncmp(one, "ROCM_PATH=", 10) != 0 &&
+				    (strncmp(one, "ROCM_HOME=", 10) != 0 || ret[0] != '\0')))
+			continue;
+		(void)snprintf(ret, size, "%s", one + 10);
+	}
+}
+
 static int set_context_env(struct mad_job *j, struct error *err)
 {
 	const struct mad *m = j->m;
@@ -48,8 +83,12 @@ static int set_context_env(struct mad_job *j, struct error *err)
 		.chosen = &j->chosen,
 		.launcher = mad_job_launcher(j),
 	};
+	char rocm[PATH_SIZE] = "";
 	int r;
 
+	if (m->guest.gpus.vendor == GPU_VENDOR_AMD)
+		find_rocm(j, rocm, sizeof(rocm));
+	env.rocm_path = rocm;
 	(void)json_get_object(m->context, "docker_env_vars", &given, NULL);
 	env.given = given;
 	r = container_env_make(&env, &j->context_env, err);
@@ -132,13 +171,10 @@ int mad_job_prepare(struct mad_job *j, struct error *err)
 		*err = j->item->failed;
 		return -EINVAL;
 	}
-	if (!image_filter_fits(j->m->guest.gpus.vendor, j->m->guest.architecture,
-			       j->item->gpu_vendor,
-			       j->m->from_manifest ? j->item->architecture : NULL))
-		return error_set(err, EINVAL, "%s is for GPUs of %s %s, the guest has %s %s",
-				 j->item->image, j->item->gpu_vendor, j->item->architecture,
-				 gpu_vendor_name(j->m->guest.gpus.vendor),
-				 j->m->guest.architecture);
+	if (!image_filter_fits(j->m->guest.gpus.vendor, NULL, j->item->gpu_vendor, NULL))
+		return error_set(err, EINVAL, "%s is for GPUs of %s, the guest has %s",
+				 j->item->image, j->item->gpu_vendor,
+				 gpu_vendor_name(j->m->guest.gpus.vendor));
 	r = timeout_resolve(j->m->o->timeout, model_timeout(&j->item->model), &j->timeout_s, err);
 	if (r == 0)
 		r = choose_gpus(j, err);

@@ -53,7 +53,8 @@ static int fill_docker_run(struct mad_job *j, struct docker_run *d)
 		.container = j->item->container,
 		.folder = MAD_FOLDER,
 		.build_number = variables_environ(environ, "BUILD_NUMBER"),
-		.cpus = json_str_or(j->m->context, "docker_cpus", NULL),
+		.cpus = json_object_get_string(
+			json_object_object_get(j->m->context, "docker_cpus")),
 		.gpus = &j->m->guest.gpus,
 		.chosen = &j->chosen,
 		.run_env = &j->run_env,
@@ -84,10 +85,12 @@ static int start_container(struct mad_job *j, struct error *err)
 	text = words_text(shown.v);
 	cmd.shown = text;
 	r = mad_exec(j->m, &j->log, &cmd, &result, err);
-	if (r == 0 && result.exit_code != 0)
-		return error_set(err, EINVAL, "docker run ended with %d; see %s", result.exit_code,
+	if (r < 0 || result.exit_code == 0)
+		return r;
+	r = mad_docker_answers(j->m, err);
+	return r < 0 ? r
+		     : error_set(err, EINVAL, "docker run ended with %d; see %s", result.exit_code,
 				 j->item->run_log);
-	return r;
 }
 
 /* ---- the steps ---- */
@@ -110,19 +113,55 @@ static int find_commit(struct mad_job *j, const struct exec_step *step, struct e
 			   sizeof(j->outcome->git_commit), err);
 }
 
-static void fail_model(struct mad_job *j, const struct exec_step *step,
-		       const struct guest_result *result)
+/* The limit that it met: its own, or that of everything together. */
+static int64_t limit_of(const struct mad_job *j, const struct exec_step *step)
+{
+	bool own = step->timeout_s > 0 &&
+		   (step->always || j->timeout_s <= 0 || step->timeout_s < j->timeout_s);
+
+	return own ? step->timeout_s : j->timeout_s;
+}
+
+/*
+ * docker exec that is ended leaves in the container what it began, which would go on under what
+ * comes next; a container that is started anew has nothing but its cat.
+ */
+static int end_processes(struct mad_job *j, struct error *err)
+{
+	AUTO_STRV struct strv argv = STRV_INIT;
+	struct mad_command cmd = { .argv = &argv,
+				   .deadline_ns = deadline_in_s(MAD_STEP_SECONDS),
+				   .quiet = true };
+	struct guest_result result;
+
+	strv_add(&argv, "docker");
+	strv_add(&argv, "restart");
+	strv_add(&argv, "-t");
+	strv_add(&argv, "1");
+	strv_add(&argv, j->item->container);
+	if (strv_error(&argv) < 0)
+		return error_set(err, ENOMEM, "out of memory");
+	return mad_exec(j->m, &j->log, &cmd, &result, err);
+}
+
+/* Return: 0 it is the model's failure; -errno it is not. */
+static int fail_model(struct mad_job *j, const struct exec_step *step,
+		      const struct guest_result *result, struct error *err)
 {
 	struct mad_outcome *o = j->outcome;
+	int r = mad_docker_answers(j->m, err);
 
-	if (o->kind != OUTCOME_FINISHED)
-		return; /* the first counts */
+	if (r == 0 && result->timed_out)
+		r = end_processes(j, err);
+	if (r < 0 || o->kind != OUTCOME_FINISHED)
+		return r; /* the first failure counts */
 	o->kind = OUTCOME_FAILED;
 	if (result->timed_out)
 		(void)error_set(&o->why, ETIMEDOUT, "%s: not done in time (%" PRId64 " s)",
-				step->title, j->timeout_s);
+				step->title, limit_of(j, step));
 	else
 		(void)error_set(&o->why, EIO, "%s: exit code %d", step->title, result->exit_code);
+	return 0;
 }
 
 static int run_step(struct mad_job *j, const struct exec_step *step, struct error *err)
@@ -142,7 +181,9 @@ static int run_step(struct mad_job *j, const struct exec_step *step, struct erro
 	if (r < 0)
 		return r;
 	if (!step->may_fail && (result.exit_code != 0 || result.timed_out))
-		fail_model(j, step, &result);
+		r = fail_model(j, step, &result, err);
+	if (r < 0)
+		return r;
 	if (step->kind == EXEC_COMMIT && result.exit_code == 0)
 		return find_commit(j, step, err);
 	if (step->kind != EXEC_MODEL)
@@ -334,6 +375,8 @@ int stage_mad_models(struct run *r, struct error *err)
 	struct mad *m = r->extra;
 	int ret = 0;
 
+	if (m->o->live_output)
+		progress_yield(&r->progress);
 	for (size_t i = 0; i < m->n_items && ret == 0; i++) {
 		struct mad_item *item = &m->items[i];
 		struct mad_outcome outcome = { .kind = OUTCOME_FINISHED, .gpus = -1, .test_s = -1 };
@@ -344,8 +387,8 @@ int stage_mad_models(struct run *r, struct error *err)
 				     .tools = TOOLS_INIT,
 				     .steps = EXEC_STEPS_INIT };
 
-		if (!item->ready && !m->from_manifest)
-			continue; /* its image did not build, which is in the books */
+		if (item->left_out || item->in_books)
+			continue;
 		log_info("running %s (%zu of %zu, %s)", model_name(&item->model), i + 1, m->n_items,
 			 item->run_log);
 		if (is_skipped(m, item))

@@ -4,8 +4,10 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "guest/copy.h"
 #include "run/mad.h"
+#include "workload/image_filter.h"
 
 /* The folder belongs to whom we log in as, so that what is copied does too. */
 static int make_folder(struct run *r, struct error *err)
@@ -26,6 +28,30 @@ static const char *const excludes[] = {
 	"/perf_super*", "/build_manifest.json", "/run_directory",
 };
 
+/* A manifest may have images for several kinds of GPU: those for others are not even pulled. */
+static int leave_out_others(struct mad *m, struct error *err)
+{
+	size_t n_left = 0;
+
+	for (size_t i = 0; i < m->n_items; i++) {
+		struct mad_item *item = &m->items[i];
+
+		if (item->dockerfile != NULL ||
+		    image_filter_fits(m->guest.gpus.vendor, m->guest.architecture, item->gpu_vendor,
+				      item->architecture))
+			continue;
+		item->left_out = true;
+		n_left++;
+		log_info("%s is left out: it is for %s %s", item->image, item->gpu_vendor,
+			 item->architecture != NULL ? item->architecture : "");
+	}
+	if (n_left == 0 || n_left < m->n_items)
+		return 0;
+	return error_set(err, EINVAL, "%s: none of its images is for the guest's GPUs (%s %s)",
+			 m->o->manifest, gpu_vendor_name(m->guest.gpus.vendor),
+			 m->guest.architecture);
+}
+
 int stage_mad_package(struct run *r, struct error *err)
 {
 	struct mad *m = r->extra;
@@ -40,5 +66,7 @@ int stage_mad_package(struct run *r, struct error *err)
 	if (ret == 0)
 		ret = guest_copy_content(r->guest, ".", MAD_FOLDER, left_out.v, DEADLINE_NEVER, &ws,
 					 err);
-	return ret == 0 ? mad_gpus_look(m, err) : ret;
+	if (ret == 0)
+		ret = mad_gpus_look(m, err);
+	return ret == 0 ? leave_out_others(m, err) : ret;
 }

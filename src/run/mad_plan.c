@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -114,32 +115,40 @@ static int fill_built_item(struct mad_item *item, const struct model *model,
 	return r == 0 ? name_item(item, err) : r;
 }
 
-/* Two tags may select one model: it is run once, with the arguments of the last. */
+/*
+ * Two tags may select one model: it is run once, with the arguments of the last. Takes @item, also
+ * on failure.
+ */
 static int add_built_item(struct mad *m, struct mad_item *item, struct error *err)
 {
 	struct mad_item *before = find_image(m, item->image);
 	struct model model;
+	int r = 0;
 
 	if (before == NULL)
 		return add_item(m, item, err);
-	model = before->model;
-	before->model = item->model;
-	item->model = model;
+	if (strcmp(model_name(&before->model), model_name(&item->model)) != 0) {
+		r = error_set(err, EEXIST, "its image %s would be that of model \"%s\", too",
+			      item->image, model_name(&before->model));
+	} else {
+		model = before->model;
+		before->model = item->model;
+		item->model = model;
+	}
 	item_done(item);
-	return 0;
+	return r;
 }
 
 /* One image for each Dockerfile that fits. */
-static int add_model(struct mad *m, const struct model *model, struct json_object *context,
-		     struct error *err)
+static int add_images(struct mad *m, const struct model *model, struct json_object *context,
+		      struct error *err)
 {
 	AUTO_DOCKERFILE_LIST struct dockerfile_list files = { .v = NULL };
 	const char *prefix = model_dockerfile(model);
 	int r;
 
 	if (prefix == NULL)
-		return error_set(err, EINVAL, "%s: model \"%s\" has no dockerfile", model->origin,
-				 model_name(model));
+		return error_set(err, EINVAL, "%s: it has no dockerfile", model->origin);
 	r = dockerfile_select(m->package_fd, prefix, context, &files, err);
 	for (size_t i = 0; i < files.n && r == 0; i++) {
 		struct mad_item item = { .model = MODEL_INIT };
@@ -150,10 +159,47 @@ static int add_model(struct mad *m, const struct model *model, struct json_objec
 		else
 			item_done(&item);
 	}
+	return r;
+}
+
+/* MAD_CONTAINER_IMAGE: nothing is built, all models run in that image. */
+static int add_given_image(struct mad *m, const struct model *model, const char *image,
+			   struct error *err)
+{
+	struct mad_item item = { .model = MODEL_INIT };
+	int r = model_copy(&item.model, model, err);
+
+	if (r == 0)
+		r = copy_text(&item.image, image, err);
+	if (r == 0)
+		r = copy_text(&item.base, image, err);
+	if (r == 0)
+		r = name_item(&item, err);
+	if (r == 0)
+		return add_item(m, &item, err);
+	item_done(&item);
+	return r;
+}
+
+static int add_model(struct mad *m, const struct model *model, struct json_object *context,
+		     struct error *err)
+{
+	const char *image = json_str_or(m->context, "MAD_CONTAINER_IMAGE", NULL);
+	int r = image != NULL ? add_given_image(m, model, image, err)
+			      : add_images(m, model, context, err);
+
 	return r < 0 ? error_prefix(err, r, "model \"%s\"", model_name(model)) : 0;
 }
 
 /* ---- the package ---- */
+
+static bool is_here(const struct mad *m, const char *dir)
+{
+	struct stat here, there;
+
+	return fstat(m->package_fd, &here) == 0 && stat(dir, &there) == 0 &&
+	       here.st_dev == there.st_dev && here.st_ino == there.st_ino;
+}
 
 static int merge_model_dir(const struct mad *m, struct error *err)
 {
@@ -162,7 +208,7 @@ static int merge_model_dir(const struct mad *m, struct error *err)
 
 	if (dir == NULL || *dir == '\0')
 		return 0;
-	if (!m->dry_run)
+	if (!m->dry_run || is_here(m, dir))
 		return model_dir_merge(dir, ".", NULL, err);
 	r = error_set(err, EINVAL, "--dry-run: MODEL_DIR %s would have to be copied here", dir);
 	return error_hint(err, r, "unset MODEL_DIR and run it in that folder");
@@ -179,6 +225,23 @@ static int select_models(const struct mad *m, struct model_list *ret, struct err
 	return r < 0 ? r : package_select(&package, &tags, ret, err);
 }
 
+/* As madengine finds it out, and says it. */
+static const char *host_os(void)
+{
+	static const char *const all[][2] = {
+		{ "/usr/bin/apt", "HOST_UBUNTU" },
+		{ "/usr/bin/yum", "HOST_CENTOS" },
+		{ "/usr/bin/zypper", "HOST_SLES" },
+		{ "/usr/bin/tdnf", "HOST_AZURE" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		if (access(all[i][0], X_OK) == 0)
+			return all[i][1];
+	}
+	return "Unable to detect Host OS";
+}
+
 static int plan_package(struct mad *m, const struct config *cfg, struct error *err)
 {
 	AUTO_MODEL_LIST struct model_list models = MODEL_LIST_INIT;
@@ -193,8 +256,8 @@ static int plan_package(struct mad *m, const struct config *cfg, struct error *e
 		r = package_ctx_test(".", &ctx_test, err);
 	if (r < 0)
 		return r;
-	context = dockerfile_context(m->context, cfg->gpu_vendor, cfg->guest_os, "HOST_UBUNTU",
-				     ctx_test);
+	context =
+		dockerfile_context(m->context, cfg->gpu_vendor, cfg->guest_os, host_os(), ctx_test);
 	for (size_t i = 0; i < models.n && r == 0; i++)
 		r = add_model(m, &models.v[i], context, err);
 	if (r == 0)
@@ -283,28 +346,110 @@ static bool uses_manifest(const struct mad *m)
 	return false;
 }
 
-/* Options that contradict the configuration, and those that are without effect. */
+/* Options that contradict the configuration, and what it does not check itself. */
 static int check_options(const struct mad *m, struct error *err)
 {
-	if (m->o->keep_alive && m->cfg->cleanup.mode == CLEANUP_DESTROY) {
-		int r = error_set(err, EINVAL,
-				  "--keep-alive keeps a container, but its VM would "
-				  "be destroyed");
+	struct json_object *cpus = json_object_object_get(m->context, "docker_cpus");
+	int r;
 
-		return error_hint(err, r, "--preserve, or cleanup.mode \"preserve\"");
+	if (cpus != NULL && !json_object_is_type(cpus, json_type_string) &&
+	    !json_object_is_type(cpus, json_type_int))
+		return error_set(err, EINVAL, "docker_cpus: must be a text like \"0-3,7\"");
+	if (!m->o->keep_alive || m->cfg->cleanup.mode != CLEANUP_DESTROY)
+		return 0;
+	r = error_set(err, EINVAL, "--keep-alive keeps a container, but its VM would be destroyed");
+	return error_hint(err, r, "--preserve, or cleanup.mode \"preserve\"");
+}
+
+/* What was given and is without effect. */
+static void say_unused(const struct mad *m)
+{
+	const struct {
+		bool given;
+		const char *text;
+	} all[] = {
+		{ m->o->registry != NULL && !m->from_manifest,
+		  "--registry does nothing here: what is built stays in the VM" },
+		{ m->o->tags.n > 0 && m->from_manifest,
+		  "--tags does nothing beside --manifest-file" },
+		{ m->o->manifest_output != NULL && m->from_manifest,
+		  "--manifest-output does nothing beside --manifest-file" },
+		{ m->o->clean_docker_cache && m->from_manifest,
+		  "--clean-docker-cache does nothing beside --manifest-file" },
+		{ m->o->sys_env_details,
+		  "--sys-env-details does nothing: see the key gen_sys_env_details" },
+		{ m->o->ignore_deprecated,
+		  "--ignore-deprecated does nothing: deprecated models are run anyway" },
+		{ json_str_or(m->context, "MAD_ROCM_PATH", NULL) != NULL,
+		  "MAD_ROCM_PATH does nothing here: no ROCm of the host is used" },
+		{ json_object_object_get(m->context, "skip_perf_collection") != NULL,
+		  "skip_perf_collection does nothing here: see MAD_COLLECT_METRICS" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		if (all[i].given)
+			log_warning("%s", all[i].text);
 	}
-	if (m->o->registry != NULL && !m->from_manifest)
-		log_warning("--registry does nothing here: what is built stays in the VM");
-	if (m->o->sys_env_details)
-		log_info("--sys-env-details does nothing: see the key gen_sys_env_details");
-	if (m->o->ignore_deprecated)
-		log_info("--ignore-deprecated does nothing: deprecated models are run anyway");
-	return 0;
+}
+
+/* madengine takes a GPU of AMD unless it is told otherwise; a manifest may tell, too. */
+static int choose_vendor(struct mad *m, struct error *err)
+{
+	struct config *cfg = m->cfg;
+	int r = 0;
+
+	if (cfg->gpu_vendor == NULL)
+		r = copy_text(&cfg->gpu_vendor, json_str_or(m->context, "gpu_vendor", NULL), err);
+	if (r == 0 && cfg->guest_os == NULL)
+		r = copy_text(&cfg->guest_os, json_str_or(m->context, "guest_os", NULL), err);
+	if (r == 0 && cfg->gpu.mode != GPU_MODE_NONE && cfg->gpu.gpu_vendor == NULL &&
+	    cfg->gpu.gpu_ids.n == 0)
+		r = copy_text(&cfg->gpu.gpu_vendor,
+			      cfg->gpu_vendor != NULL ? cfg->gpu_vendor : "AMD", err);
+	return r;
+}
+
+/* A tool that is not there is a mistake of the command line; better told now than after the VM is
+ * up. */
+static int check_tools(const struct mad *m, struct error *err)
+{
+	struct tools_query query = { .context = m->context, .config = m->tools, .environment = "" };
+	struct tools tools = TOOLS_INIT;
+	int r = tools_resolve(&query, &tools, err);
+
+	tools_done(&tools);
+	if (r == -ENOENT)
+		return error_hint(err, r,
+				  "what madengine brings itself has to be in the package: "
+				  "copy its scripts/common there");
+	return r;
+}
+
+static int plan_all(struct mad *m, struct error *err)
+{
+	int r = check_options(m, err);
+
+	if (r == 0)
+		r = m->from_manifest ? plan_manifest(m, err) : plan_package(m, m->cfg, err);
+	if (r == 0)
+		r = choose_vendor(m, err);
+	if (r < 0)
+		return r;
+	say_unused(m);
+	m->code = CODE_ARGUMENTS;
+	r = load_files(m, err);
+	if (r == 0)
+		r = check_tools(m, err);
+	if (r == 0)
+		r = mad_folders_plan(m, err);
+	if (r < 0)
+		return r;
+	m->code = CODE_RUN;
+	return mad_books_open(m, err);
 }
 
 int mad_plan(struct mad *m, struct error *err)
 {
-	struct config *cfg = m->cfg;
 	int r;
 
 	m->code = CODE_ARGUMENTS;
@@ -313,19 +458,9 @@ int mad_plan(struct mad *m, struct error *err)
 	m->package_fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (m->package_fd < 0)
 		return error_errno(err, "open the current folder");
-	m->context = cfg->context != NULL ? json_object_get(cfg->context) : json_new_object();
+	m->context = m->cfg->context != NULL ? json_object_get(m->cfg->context) : json_new_object();
 	m->from_manifest = uses_manifest(m);
-	r = check_options(m, err);
-	if (r == 0)
-		r = m->from_manifest ? plan_manifest(m, err) : plan_package(m, cfg, err);
-	if (r < 0)
-		return r;
-	m->code = CODE_RUN;
-	r = load_files(m, err);
-	if (r == 0)
-		r = mad_folders_plan(m, err);
-	if (r == 0)
-		r = mad_books_open(m, err);
+	r = plan_all(m, err);
 	if (r == 0)
 		m->code = 0;
 	(void)json_get_object(m->context, "deployment_config", &m->deployment, NULL);

@@ -202,12 +202,28 @@ static int add_tools(const struct tools_query *query, struct tools *tools, struc
 	return 0;
 }
 
+/* false, also as Python and people write it in a string. */
+static bool is_off(struct json_object *context, const char *key)
+{
+	static const char *const words[] = { "", "0", "false", "False", "no", "off" };
+	struct json_object *value = json_object_object_get(context, key);
+
+	if (json_object_is_type(value, json_type_string)) {
+		for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+			if (strcmp(words[i], json_object_get_string(value)) == 0)
+				return true;
+		}
+		return false;
+	}
+	return value != NULL && !json_object_get_boolean(value);
+}
+
 static int add_report(const struct tools_query *query, struct tools *tools, struct error *err)
 {
 	const char *mode = json_str_or(query->context, "rocenv_mode", "lite");
 	AUTO_FREE char *args = NULL;
 
-	if (!query->rocenv || !json_bool_or(query->context, "gen_sys_env_details", true))
+	if (!query->rocenv || is_off(query->context, "gen_sys_env_details"))
 		return 0;
 	if (mode[0] == '\0' || mode[strspn(mode, "abcdefghijklmnopqrstuvwxyz_")] != '\0')
 		return error_set(err, EINVAL, "rocenv_mode: must be \"lite\" or \"full\"");
