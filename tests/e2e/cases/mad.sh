@@ -74,6 +74,16 @@ test_mistakes_are_told_before_anything_is_made() {
 	expect 4 run_models --tags demo --timeout -5 2> err
 	expect 4 run_models --tags demo --keep-alive 2> err
 	has err 'preserve'
+	expect 4 run_models --tags demo -c '{"tools": [{"name": "rocprof"}]}' 2> err
+	has err 'rocprof'
+	has err 'hint: .*scripts/common'
+	expect 4 run_models --tags demo -c '{"docker_mounts": {"/etc/x": "'"$PWD"'/vm.json"}}' 2> err
+	has err 'vm.json is not a folder'
+	cp models.json whole.json
+	add_model '{ "name": "Demo", "dockerfile": "docker/demo", "scripts": "scripts/demo/run.sh", "args": "", "tags": ["demo"] }'
+	expect 2 run_models --tags demo 2> err
+	has err '"Demo": its image ci-demo_demo.ubuntu.amd would be that of model "demo", too'
+	mv whole.json models.json
 	sed -i '/CONTEXT/d' docker/demo.ubuntu.amd.Dockerfile
 	expect 2 run_models --tags demo 2> err
 	has err 'docker/demo.ubuntu.amd.Dockerfile'
@@ -88,6 +98,13 @@ test_dry_run_tells_images_and_models() {
 	has out '^would run   model demo in ci-demo_demo.ubuntu.amd$'
 	expect 0 run_models --image default --tags demo --dry-run --json > out 2> err
 	holds out '.models | length == 4'
+	expect 0 run_models --image default --tags demo --dry-run -c "{'MAD_CONTAINER_IMAGE': 'mine:1'}" > out 2> err
+	has out '^would run   model demo_two in mine:1$'
+	has_not out 'would build'
+	expect 0 run_models --image default --tags demo --dry-run -c '{"docker_mounts": {"/in": "'"$PWD"'", "/tmp": "/tmp"}}' > out 2> err
+	has out "path=$PWD"
+	has_not out 'path=/tmp,'
+	has err "models can write to $PWD of this host, as /in"
 	[ ! -e build_manifest.json ] || fail "a dry run wrote"
 }
 
