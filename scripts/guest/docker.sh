@@ -17,6 +17,7 @@ set -eu
 proxy=${BMVM_DOCKER_PROXY:-}
 mirror=${BMVM_DOCKER_MIRROR:-}
 start_seconds=90
+lock_seconds=120
 proof=bmvm-proof
 
 say() {
@@ -36,7 +37,19 @@ answers() {
 	docker version --format '{{.Server.Version}}' 2> /dev/null
 }
 
+# Podman under Docker's name answers for a daemon that is not there, and does not know all of Docker's options.
+refuse_podman() {
+	has docker || return 0
+	program=$(readlink -f "$(command -v docker)")
+	case ${program##*/} in
+	podman*) ;;
+	*) docker --version 2> /dev/null | grep -qi podman || return 0 ;;
+	esac
+	hopeless "\"docker\" here is Podman's: put Docker into the base image, or set docker.script"
+}
+
 probe() {
+	refuse_podman
 	if ! has docker; then
 		echo missing
 	elif version=$(answers) && [ -n "$version" ]; then
@@ -53,38 +66,102 @@ use_proxy() {
 	export http_proxy="$proxy" https_proxy="$proxy" HTTP_PROXY="$proxy" HTTPS_PROXY="$proxy"
 }
 
+# apt waits for dpkg's lock when told to, never for that of its lists, which the first minutes of a guest often hold.
+apt_update() {
+	left=$lock_seconds
+	until said=$(LC_ALL=C apt-get -q update 2>&1 > /dev/null); do
+		case $said in
+		*"Could not get lock"*) left=$((left - 2)) ;;
+		*) left=0 ;;
+		esac
+		if [ $left -le 0 ]; then
+			say "$said"
+			return 1
+		fi
+		sleep 2
+	done
+	[ -z "$said" ] || say "$said"
+}
+
+apt_offers() {
+	LC_ALL=C apt-cache policy "$1" 2> /dev/null | grep -q '^ *Candidate: [^(]'
+}
+
+dpkg_has() {
+	dpkg-query -W -f '${Status}' "$1" 2> /dev/null | grep -q 'ok installed$'
+}
+
+# The distribution's packages and those of Docker's own repository push each other out: what is there stays.
 with_apt() {
 	export DEBIAN_FRONTEND=noninteractive
-	apt-get -q -o DPkg::Lock::Timeout=120 update || return 1
+	apt_update || return 1
 	packages="docker.io iptables ca-certificates"
 	# the client and the builder are packages of their own in newer releases
-	for extra in docker-cli docker-buildx docker-buildx-plugin; do
-		if apt-cache show --no-all-versions "$extra" 2> /dev/null | grep -q '^Package:'; then
-			packages="$packages $extra"
-		fi
+	extras="docker-cli docker-buildx"
+	! dpkg_has docker-buildx-plugin || extras=docker-cli
+	if apt_offers docker-ce && { dpkg_has docker-ce || dpkg_has containerd.io || ! apt_offers docker.io; }; then
+		packages="docker-ce iptables ca-certificates"
+		extras="docker-ce-cli containerd.io docker-buildx-plugin"
+	fi
+	for extra in $extras; do
+		! apt_offers "$extra" || packages="$packages $extra"
 	done
 	# shellcheck disable=SC2086 # a list of words
 	apt-get -q -y --no-install-recommends -o DPkg::Lock::Timeout=120 install $packages
 }
 
+# The distribution and those it is made of, as "rocky rhel centos fedora".
+distribution() {
+	# shellcheck source=/dev/null
+	[ ! -r /etc/os-release ] || (. /etc/os-release && echo "${ID:-} ${ID_LIKE:-}")
+}
+
+# RHEL and its kin have Podman instead, which their package "docker" is; Docker's own repository has packages for them.
+with_dnf_of_docker() {
+	found=$(dnf -q repoquery docker-ce) || return 1
+	case $found in
+	*docker-ce*) ;;
+	*)
+		hopeless "this distribution has no package of Docker, and none of its repositories offers docker-ce:" \
+			"add Docker's repository to the base image, put Docker into it, or set docker.script"
+		;;
+	esac
+	dnf -y install --allowerasing docker-ce docker-ce-cli containerd.io docker-buildx-plugin
+}
+
 with_dnf() {
-	dnf -y install moby-engine docker-cli || dnf -y install moby-engine || dnf -y install docker
+	case " $(distribution) " in
+	*" rhel "* | *" ol "* | *" centos "*) with_dnf_of_docker ;;
+	*)
+		dnf -y install moby-engine docker-cli docker-buildx || dnf -y install moby-engine docker-cli ||
+			dnf -y install moby-engine || dnf -y install docker
+		;;
+	esac
+}
+
+with_apk() {
+	patience=
+	! apk --help 2>&1 | grep -q -e '--wait' || patience="--wait $lock_seconds"
+	# shellcheck disable=SC2086 # two words or none
+	apk add --no-progress $patience docker docker-cli-buildx || apk add --no-progress $patience docker
 }
 
 install_packages() {
+	refuse_podman
 	use_proxy
 	if has apt-get; then
 		with_apt
 	elif has dnf; then
 		with_dnf
 	elif has apk; then
-		apk add --no-progress docker docker-cli-buildx || apk add --no-progress docker
+		with_apk
 	elif has zypper; then
-		zypper --non-interactive install docker
+		ZYPP_LOCK_TIMEOUT=$lock_seconds zypper --non-interactive install docker
 	else
 		hopeless "no apt-get, dnf, apk or zypper here: put Docker into the base image, or set docker.script"
 	fi
 	has docker || { say "the packages are installed, but there is no program \"docker\""; return 1; }
+	refuse_podman
 }
 
 # --- the daemon ----------------------------------------------------------------------------------------

@@ -1,0 +1,281 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# shellcheck disable=SC2016 # what fakes answer is for their own shell
+# shellcheck disable=SC2317 # cases are called by their names
+# Docker in guests of all kinds, without a guest: scripts/guest/docker.sh with programs that note how they are called
+# and answer as they are told. Each case has a mount namespace with an /etc, /run and /var/log of its own.
+set -u
+script=$BMVM_SOURCE/scripts/guest/docker.sh
+bin=/run/bin answers=/run/answers calls=/run/calls
+proxy='' mirror=''
+
+fail() {
+	echo "FAIL: $case: $*"
+	failures=$((failures + 1))
+}
+
+# fake NAME...: programs that do nothing but note the call
+fake() {
+	local name
+	for name; do
+		ln -sf "$BMVM_FAKES/fake" "$bin/$name"
+	done
+}
+
+# answer NAME TEXT: a program that then does what a shell's text says
+answer() {
+	fake "$1"
+	echo "$2" > "$answers/$1"
+}
+
+# docker_sh CODE WORD...: run it; what it says is in /run/out and /run/err
+docker_sh() {
+	local want=$1 code=0
+	shift
+	: > "$calls"
+	env -i PATH="$bin:$BMVM_FAKES/real" HOME=/run/home BMVM_DOCKER_PROXY="$proxy" BMVM_DOCKER_MIRROR="$mirror" \
+		sh "$script" "$@" > /run/out 2> /run/err < /dev/null || code=$?
+	[ $code -eq "$want" ] || { fail "$*: exit code $code, not $want"; sed 's/^/  /' /run/err; }
+}
+
+says() {
+	grep -qF -- "$1" /run/err || { fail "\"$1\" is not said, but:"; sed 's/^/  /' /run/err; }
+}
+
+# called LINE, not_called TEXT: a whole call; a part of none
+called() {
+	grep -qxF -- "$1" "$calls" || { fail "\"$1\" is not called, but:"; sed 's/^/  /' "$calls"; }
+}
+
+not_called() {
+	! grep -F -- "$1" "$calls" || fail "\"$1\" is called"
+}
+
+# n_calls N LINE
+n_calls() {
+	local n
+	n=$(grep -cxF -- "$2" "$calls")
+	[ "$n" -eq "$1" ] || fail "\"$2\" is called $n times, not $1"
+}
+
+has() {
+	grep -qxF -- "$2" "$1" || { fail "$1 has no $2, but:"; sed 's/^/  /' "$1"; }
+}
+
+# --- guests ------------------------------------------------------------------------------------------
+
+docker_answers() {
+	answer docker 'case $* in version*) echo 26.1.5 ;; esac'
+}
+
+# with_packages PROGRAM TEXT: a package manager that brings Docker unless the text ends it
+with_packages() {
+	answer "$1" "$2
+case \$* in *install* | *add*) ln -sf $BMVM_FAKES/fake $bin/docker ;; esac"
+}
+
+# offers NAME...: what apt knows, by both of its commands
+offers() {
+	answer apt-cache "case ' $* ' in *\" \${*##* } \"*) ;; *) exit 0 ;; esac
+case \$1 in show) echo \"Package: \${*##* }\" ;; policy) printf '%s:\\n  Candidate: 1.0\\n' \"\${*##* }\" ;; esac"
+}
+
+installed() {
+	answer dpkg-query "case ' $* ' in *\" \${*##* } \"*) echo install ok installed ;; *) exit 1 ;; esac"
+}
+
+os() {
+	printf 'ID="%s"\nID_LIKE="%s"\n' "$1" "$2" > /etc/os-release
+}
+
+# --- looking for it ----------------------------------------------------------------------------------
+
+case_probe() {
+	docker_sh 0 probe
+	has /run/out missing
+	answer docker 'exit 1'
+	docker_sh 0 probe
+	has /run/out stopped
+	docker_answers
+	docker_sh 0 probe
+	has /run/out "answers 26.1.5"
+}
+
+case_podman_is_not_docker() {
+	answer docker 'case $* in --version) echo podman version 4.9.4 ;; version*) echo 4.9.4 ;; esac'
+	docker_sh 3 probe
+	says "\"docker\" here is Podman's: put Docker into the base image, or set docker.script"
+	fake dnf
+	docker_sh 3 install
+	not_called dnf
+}
+
+case_podman_by_a_link_is_not_docker() {
+	answer docker 'case $* in --version) echo docker version 4.9.4 ;; version*) echo 4.9.4 ;; esac'
+	cp "$BMVM_FAKES/fake" $bin/podman
+	ln -sf podman $bin/docker
+	docker_sh 3 probe
+	says "Podman's"
+}
+
+# --- packages ----------------------------------------------------------------------------------------
+
+case_dnf_of_fedora() {
+	os fedora ''
+	with_packages dnf ''
+	docker_sh 0 install
+	called "dnf -y install moby-engine docker-cli docker-buildx"
+	n_calls 0 "dnf -y install moby-engine"
+}
+
+case_dnf_of_amazon() {
+	os amzn fedora
+	with_packages dnf 'case $* in *moby*) exit 1 ;; esac'
+	docker_sh 0 install
+	called "dnf -y install docker"
+}
+
+case_dnf_that_brings_podman() {
+	os new-one ''
+	answer docker 'case $* in --version) echo podman version 5.2 ;; esac'
+	rm $bin/docker
+	with_packages dnf 'case $* in *moby*) exit 1 ;; esac'
+	docker_sh 3 install
+	says "Podman's"
+}
+
+case_dnf_of_rhel_with_dockers_repository() {
+	local like
+	for like in "rocky:rhel centos fedora" "rhel:fedora" "ol:fedora" "centos:rhel fedora"; do
+		os "${like%:*}" "${like#*:}"
+		rm -f $bin/docker
+		with_packages dnf 'case $* in *repoquery*) echo docker-ce-3:28.0.1-1.el9.x86_64 ;; esac'
+		docker_sh 0 install
+		called "dnf -y install --allowerasing docker-ce docker-ce-cli containerd.io docker-buildx-plugin"
+		not_called moby-engine
+	done
+}
+
+case_dnf_of_rhel_alone() {
+	os almalinux "rhel centos fedora"
+	with_packages dnf 'case $* in *repoquery*) echo Updating Subscription Management repositories. ;; esac'
+	docker_sh 3 install
+	says "none of its repositories offers docker-ce"
+	not_called install
+	with_packages dnf 'case $* in *repoquery*) echo Failed to download metadata >&2; exit 1 ;; esac'
+	docker_sh 1 install
+	says "Failed to download metadata"
+}
+
+apt_install="apt-get -q -y --no-install-recommends -o DPkg::Lock::Timeout=120 install"
+
+case_apt_of_the_distribution() {
+	with_packages apt-get ''
+	installed
+	offers docker.io
+	docker_sh 0 install
+	called "$apt_install docker.io iptables ca-certificates"
+	offers docker.io docker-cli docker-buildx docker-buildx-plugin docker-ce docker-ce-cli containerd.io
+	docker_sh 0 install
+	called "$apt_install docker.io iptables ca-certificates docker-cli docker-buildx"
+	installed docker-buildx-plugin
+	docker_sh 0 install
+	called "$apt_install docker.io iptables ca-certificates docker-cli"
+}
+
+case_apt_of_docker() {
+	local there
+	with_packages apt-get ''
+	installed
+	offers docker-buildx docker-buildx-plugin docker-ce docker-ce-cli containerd.io
+	docker_sh 0 install
+	called "$apt_install docker-ce iptables ca-certificates docker-ce-cli containerd.io docker-buildx-plugin"
+	for there in docker-ce containerd.io; do
+		installed $there
+		offers docker.io docker-buildx docker-buildx-plugin docker-ce docker-ce-cli containerd.io
+		docker_sh 0 install
+		called "$apt_install docker-ce iptables ca-certificates docker-ce-cli containerd.io docker-buildx-plugin"
+	done
+}
+
+locked='echo "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 412 (apt-get)" >&2; exit 100'
+
+case_apt_waits_for_its_lists() {
+	offers docker.io
+	installed
+	with_packages apt-get "case \$* in *update) [ \$(grep -c update $calls) -gt 3 ] || { $locked; } ;; esac"
+	docker_sh 0 install
+	n_calls 3 "sleep 2"
+	called "$apt_install docker.io iptables ca-certificates"
+}
+
+case_apt_does_not_wait_for_ever() {
+	offers docker.io
+	with_packages apt-get "case \$* in *update) $locked ;; esac"
+	docker_sh 1 install
+	says "It is held by process 412"
+	n_calls 59 "sleep 2"
+	with_packages apt-get 'case $* in *update) echo "E: The repository is not signed." >&2; exit 100 ;; esac'
+	docker_sh 1 install
+	says "not signed"
+	not_called sleep
+	not_called install
+}
+
+case_apk_waits() {
+	with_packages apk 'case $* in *--help) echo "  --wait TIME  Wait for TIME seconds" ;; esac'
+	docker_sh 0 install
+	called "apk add --no-progress --wait 120 docker docker-cli-buildx"
+	with_packages apk 'case $* in *--wait* | *--help) exit 1 ;; *buildx) exit 1 ;; esac'
+	docker_sh 0 install
+	called "apk add --no-progress docker"
+}
+
+case_zypper_waits() {
+	with_packages zypper "echo \"waits \${ZYPP_LOCK_TIMEOUT-not}\" >> $calls"
+	docker_sh 0 install
+	called "zypper --non-interactive install docker"
+	called "waits 120"
+}
+
+# --- one namespace for each --------------------------------------------------------------------------------
+
+if [ "${1-}" = inside ]; then
+	case=$2 failures=0
+	for folder in /run /etc /var/log; do
+		mount -t tmpfs none $folder || exit 1
+	done
+	mkdir $bin $answers /run/home
+	echo "1000.00 0.00" > /run/uptime
+	mount --bind /run/uptime /proc/uptime || exit 1
+	answer sleep 'read -r now _ < /run/uptime; echo "$((${now%%.*} + $1)).00 0.00" > /run/uptime'
+	"case_$case"
+	exit $((failures > 0))
+fi
+
+namespace=(unshare --user --map-root-user --mount)
+"${namespace[@]}" mount -t tmpfs none /run 2> /dev/null || namespace=(unshare --mount)
+"${namespace[@]}" mount -t tmpfs none /run 2> /dev/null ||
+	{ echo "SKIP: no mount namespace can be made here"; exit 77; }
+
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+export BMVM_FAKES=$work
+mkdir "$work/real"
+# Links that lead through /etc would be cut.
+for name in cat grep head ldd ln mkdir readlink rm sed setsid sh sort stat tail tar timeout tr true; do
+	ln -s "$(readlink -f "$(type -P $name)")" "$work/real/$name"
+done
+cat > "$work/fake" << END
+#!/bin/sh
+name=\${0##*/}
+echo "\$name \$*" >> $calls
+[ ! -e $answers/\$name ] || . $answers/\$name
+END
+chmod +x "$work/fake"
+
+failed=0
+for case in $(compgen -A function case_); do
+	"${namespace[@]}" "$0" inside "${case#case_}" || failed=$((failed + 1))
+done
+[ $failed -eq 0 ] || { echo "$failed cases failed"; exit 1; }
