@@ -8,7 +8,7 @@
 #   docker.sh prove            run a container made of the guest's own files; no registry is asked
 #   docker.sh gpu amd|nvidia   whether containers can be given the GPU; for NVIDIA, describe it to Docker
 #
-# Environment: BMVM_DOCKER_PROXY   http proxy for packages and the daemon
+# Environment: BMVM_DOCKER_PROXY   http proxy for packages, the daemon and containers
 #              BMVM_DOCKER_MIRROR  registry mirror for the daemon
 # What is said goes to standard error; the exit code is 0, 1 (failed: can be tried again) or 3 (cannot work here,
 # the last line says why).
@@ -61,9 +61,24 @@ probe() {
 
 # --- packages ------------------------------------------------------------------------------------------
 
+# What is reached without the proxy: the guest itself and the mirror.
+direct() {
+	list=localhost,127.0.0.1,::1
+	host=${mirror#*://}
+	host=${host%%/*}
+	host=${host##*@}
+	case $host in
+	\[*) host=${host#\[} host=${host%%\]*} ;;
+	*) host=${host%%:*} ;;
+	esac
+	echo "$list${host:+,$host}"
+}
+
 use_proxy() {
 	[ -n "$proxy" ] || return 0
 	export http_proxy="$proxy" https_proxy="$proxy" HTTP_PROXY="$proxy" HTTPS_PROXY="$proxy"
+	no_proxy=$(direct)
+	export no_proxy NO_PROXY="$no_proxy"
 }
 
 # apt waits for dpkg's lock when told to, never for that of its lists, which the first minutes of a guest often hold.
@@ -166,31 +181,82 @@ install_packages() {
 
 # --- the daemon ----------------------------------------------------------------------------------------
 
-# put PATH: standard input becomes the file, which was not there. Fails when it was.
-put() {
-	[ ! -e "$1" ] || return 1
-	mkdir -p "${1%/*}"
-	cat > "$1"
+squeezed() {
+	printf %s "$1" | tr -d ' \t\r\n'
+}
+
+# add_member FILE KEY VALUE: put a member into an object of JSON, whose file may be missing, or have it from the last
+# try. A key with another value is the guest's own: the file is left alone, and $why says so.
+add_member() {
+	member="\"$2\": $3"
+	text=
+	[ ! -e "$1" ] || text=$(cat "$1")
+	[ -n "$(squeezed "$text")" ] || text="{}"
+	case $(squeezed "$text") in
+	*"$(squeezed "$member")"*) return 0 ;;
+	*"\"$2\":"*)
+		why="$1 has \"$2\" of its own"
+		return 1
+		;;
+	"{"*) ;;
+	*)
+		why="$1 is no object of JSON"
+		return 1
+		;;
+	esac
+	rest=${text#*"{"}
+	case $(squeezed "$rest") in
+	"}"*) ;;
+	*) member="$member," ;;
+	esac
+	why="$1 cannot be written"
+	mkdir -p "${1%/*}" && printf '{ %s%s\n' "$member" "$rest" > "$1"
+}
+
+set_mirror() {
+	add_member "$1" registry-mirrors "[\"$mirror\"]" || return 1
+	case $mirror in
+	http://*)
+		address=${mirror#http://}
+		add_member "$1" insecure-registries "[\"${address%%/*}\"]"
+		;;
+	esac
+}
+
+systemd_runs() {
+	[ -d /run/systemd/system ]
+}
+
+# The daemon's environment: of systemd's unit, where % begins a specifier; else a file of shell text, which most
+# services of OpenRC and sysvinit read.
+set_proxy() {
+	if systemd_runs; then
+		escaped=$(printf %s "$proxy" | sed 's/%/%%/g')
+		mkdir -p /etc/systemd/system/docker.service.d
+		printf '[Service]\nEnvironment="HTTP_PROXY=%s" "HTTPS_PROXY=%s" "NO_PROXY=%s"\n' \
+			"$escaped" "$escaped" "$1" > /etc/systemd/system/docker.service.d/bmvm.conf
+		return
+	fi
+	for file in /etc/conf.d/docker /etc/default/docker; do
+		[ -d "${file%/*}" ] || continue
+		kept=
+		[ ! -e "$file" ] || kept=$(sed '/ # bmvm$/d' "$file")
+		printf '%s\n' ${kept:+"$kept"} "export HTTP_PROXY='$proxy' # bmvm" "export HTTPS_PROXY='$proxy' # bmvm" \
+			"export NO_PROXY='$1' # bmvm" > "$file"
+	done
 }
 
 configure() {
+	why=
 	if [ -n "$mirror" ]; then
-		insecure=
-		case $mirror in
-		http://*)
-			address=${mirror#http://}
-			insecure=", \"insecure-registries\": [\"${address%%/*}\"]"
-			;;
-		esac
-		printf '{ "registry-mirrors": ["%s"]%s }\n' "$mirror" "$insecure" | put /etc/docker/daemon.json ||
-			hopeless "docker.mirror: the guest has an /etc/docker/daemon.json of its own; set the mirror in it"
+		set_mirror /etc/docker/daemon.json || hopeless "docker.mirror: $why; set the mirror in the base image"
 		changed=1
 	fi
 	[ -n "$proxy" ] || return 0
-	printf '[Service]\nEnvironment="HTTP_PROXY=%s" "HTTPS_PROXY=%s" "NO_PROXY=localhost,127.0.0.1"\n' \
-		"$proxy" "$proxy" | put /etc/systemd/system/docker.service.d/bmvm.conf || true
-	printf '{ "proxies": { "default": { "httpProxy": "%s", "httpsProxy": "%s" } } }\n' "$proxy" "$proxy" |
-		put "${HOME:-/root}/.docker/config.json" || true
+	set_proxy "$(direct)"
+	urls="\"httpProxy\": \"$proxy\", \"httpsProxy\": \"$proxy\""
+	add_member "${HOME:-/root}/.docker/config.json" proxies "{ \"default\": { $urls, \"noProxy\": \"$(direct)\" } }" ||
+		say "containers get no docker.proxy: $why"
 	changed=1
 }
 

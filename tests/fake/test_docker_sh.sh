@@ -58,6 +58,13 @@ n_calls() {
 	[ "$n" -eq "$1" ] || fail "\"$2\" is called $n times, not $1"
 }
 
+# is FILE TEXT: what it has, but for white space; has FILE LINE
+is() {
+	local text
+	text=$(tr -d ' \t\n' < "$1")
+	[ "$text" = "$2" ] || fail "$1 is $text"
+}
+
 has() {
 	grep -qxF -- "$2" "$1" || { fail "$1 has no $2, but:"; sed 's/^/  /' "$1"; }
 }
@@ -66,6 +73,12 @@ has() {
 
 docker_answers() {
 	answer docker 'case $* in version*) echo 26.1.5 ;; esac'
+}
+
+with_systemd() {
+	mkdir -p /run/systemd/system
+	answer systemctl 'case $* in *is-failed*) exit 1 ;; esac'
+	answer journalctl 'echo words of the journal'
 }
 
 # with_packages PROGRAM TEXT: a package manager that brings Docker unless the text ends it
@@ -236,6 +249,157 @@ case_zypper_waits() {
 	docker_sh 0 install
 	called "zypper --non-interactive install docker"
 	called "waits 120"
+}
+
+case_packages_by_the_proxy() {
+	proxy=http://p:3128 mirror=http://m.example:5000
+	with_packages zypper "echo \"by \$https_proxy but \$no_proxy \$NO_PROXY\" >> $calls"
+	docker_sh 0 install
+	called "by http://p:3128 but localhost,127.0.0.1,::1,m.example localhost,127.0.0.1,::1,m.example"
+}
+
+# --- what the daemon is told ---------------------------------------------------------------------------
+
+case_a_mirror() {
+	docker_answers
+	with_systemd
+	mirror=https://m.example
+	docker_sh 0 start
+	is /etc/docker/daemon.json '{"registry-mirrors":["https://m.example"]}'
+	docker_sh 0 start
+	is /etc/docker/daemon.json '{"registry-mirrors":["https://m.example"]}'
+}
+
+case_a_mirror_beside_the_guests_own_keys() {
+	docker_answers
+	with_systemd
+	mkdir /etc/docker
+	printf '{\n  "log-level": "warn",\n  "log-opts": { "max-size": "10m" }\n}\n' > /etc/docker/daemon.json
+	mirror=http://m.example:5000/x
+	docker_sh 0 start
+	is /etc/docker/daemon.json '{"insecure-registries":["m.example:5000"],"registry-mirrors":["http://m.example:5000/x"],'`
+		`'"log-level":"warn","log-opts":{"max-size":"10m"}}'
+	cp /etc/docker/daemon.json /run/before
+	docker_sh 0 start
+	cmp /run/before /etc/docker/daemon.json || fail "written again"
+	for text in '' ' { } ' ' '; do
+		echo "$text" > /etc/docker/daemon.json
+		docker_sh 0 start
+		is /etc/docker/daemon.json \
+			'{"insecure-registries":["m.example:5000"],"registry-mirrors":["http://m.example:5000/x"]}'
+	done
+}
+
+case_a_mirror_of_the_guests_own() {
+	docker_answers
+	with_systemd
+	mkdir /etc/docker
+	echo '{ "registry-mirrors": [ "https://other" ] }' > /etc/docker/daemon.json
+	mirror=https://m.example
+	docker_sh 3 start
+	says 'docker.mirror: /etc/docker/daemon.json has "registry-mirrors" of its own'
+	is /etc/docker/daemon.json '{"registry-mirrors":["https://other"]}'
+	echo '{ "insecure-registries": [ "other" ] }' > /etc/docker/daemon.json
+	docker_sh 0 start
+	echo '{ "insecure-registries": [ "other" ] }' > /etc/docker/daemon.json
+	mirror=http://m.example
+	docker_sh 3 start
+	says 'has "insecure-registries" of its own'
+	echo 'mirror: m' > /etc/docker/daemon.json
+	docker_sh 3 start
+	says "is no object of JSON"
+}
+
+# The daemon starts at the second try only.
+case_a_second_try_meets_the_files_of_the_first() {
+	docker_answers
+	with_systemd
+	mirror=https://m.example proxy=http://p:3128
+	answer systemctl 'case $* in
+*start\ docker*) [ -e /run/tried ] || { : > /run/tried; exit 1; } ;;
+*is-failed*) exit 1 ;;
+esac'
+	docker_sh 1 start
+	docker_sh 0 start
+}
+
+case_a_proxy() {
+	local list=localhost,127.0.0.1,::1
+	docker_answers
+	with_systemd
+	proxy=http://p:3128
+	docker_sh 0 start
+	is /run/home/.docker/config.json '{"proxies":{"default":{"httpProxy":"http://p:3128","httpsProxy":"http://p:3128",'`
+		`"\"noProxy\":\"$list\"}}}"
+	has /etc/systemd/system/docker.service.d/bmvm.conf \
+		"Environment=\"HTTP_PROXY=http://p:3128\" \"HTTPS_PROXY=http://p:3128\" \"NO_PROXY=$list\""
+	called "systemctl daemon-reload"
+}
+
+# excepts MIRROR LIST: who is asked without the proxy
+excepts() {
+	rm -rf /etc/docker /run/home
+	mirror=$1
+	docker_sh 0 start
+	grep -qF "\"noProxy\": \"localhost,127.0.0.1,::1,$2\"" /run/home/.docker/config.json ||
+		fail "$mirror: $(cat /run/home/.docker/config.json)"
+	grep -qF "\"NO_PROXY=localhost,127.0.0.1,::1,$2\"" /etc/systemd/system/docker.service.d/bmvm.conf ||
+		fail "$mirror: $(cat /etc/systemd/system/docker.service.d/bmvm.conf)"
+}
+
+case_a_mirror_is_asked_without_the_proxy() {
+	docker_answers
+	with_systemd
+	proxy=http://p:3128
+	excepts https://m.example m.example
+	excepts http://m.example:5000/x m.example
+	excepts http://u:p@10.0.0.1:5000 10.0.0.1
+	excepts 'http://[fd00::1]:5000' fd00::1
+}
+
+case_a_proxy_with_percent_signs() {
+	docker_answers
+	with_systemd
+	proxy=http://u:a%20b@p:3128
+	docker_sh 0 start
+	has /etc/systemd/system/docker.service.d/bmvm.conf 'Environment="HTTP_PROXY=http://u:a%%20b@p:3128" '`
+		`'"HTTPS_PROXY=http://u:a%%20b@p:3128" "NO_PROXY=localhost,127.0.0.1,::1"'
+	grep -qF '"httpProxy": "http://u:a%20b@p:3128"' /run/home/.docker/config.json || fail "config.json has another"
+}
+
+case_a_proxy_beside_the_users_own_keys() {
+	docker_answers
+	with_systemd
+	proxy=http://p:3128
+	mkdir -p /run/home/.docker
+	echo '{ "auths": {} }' > /run/home/.docker/config.json
+	docker_sh 0 start
+	grep -qF '"httpProxy": "http://p:3128"' /run/home/.docker/config.json || fail "no proxy for containers"
+	grep -qF '"auths": {}' /run/home/.docker/config.json || fail "the user's own key is gone"
+	echo '{ "proxies": { "default": {} } }' > /run/home/.docker/config.json
+	docker_sh 0 start
+	says 'has "proxies" of its own'
+	is /run/home/.docker/config.json '{"proxies":{"default":{}}}'
+}
+
+case_a_proxy_without_systemd() {
+	local file
+	docker_answers
+	fake rc-service
+	mkdir /etc/conf.d /etc/default
+	echo 'DOCKER_OPTS="--x"' > /etc/conf.d/docker
+	proxy='http://u:$x@p:3128'
+	docker_sh 0 start
+	called "rc-service docker restart"
+	docker_sh 0 start
+	for file in /etc/conf.d/docker /etc/default/docker; do
+		[ "$(grep -c "^export HTTPS_PROXY='http://u:\$x@p:3128' # bmvm$" $file)" = 1 ] || fail "$file: $(cat $file)"
+		[ "$(sh -c ". $file"' && env | grep ^HTTP_PROXY=')" = "HTTP_PROXY=$proxy" ] || fail "$file: $(cat $file)"
+		has $file "export NO_PROXY='localhost,127.0.0.1,::1' # bmvm"
+	done
+	has /etc/conf.d/docker 'DOCKER_OPTS="--x"'
+	[ "$(grep -c . /etc/conf.d/docker)" = 4 ] || fail "other lines"
+	[ ! -e /etc/systemd ] || fail "there is a unit of systemd"
 }
 
 # --- one namespace for each --------------------------------------------------------------------------------
