@@ -17,8 +17,10 @@ set -eu
 proxy=${BMVM_DOCKER_PROXY:-}
 mirror=${BMVM_DOCKER_MIRROR:-}
 start_seconds=90
+job_seconds=300
 lock_seconds=120
 proof=bmvm-proof
+changed=
 
 say() {
 	echo "$*" >&2
@@ -33,8 +35,17 @@ has() {
 	command -v "$1" > /dev/null 2>&1
 }
 
+# A daemon that hangs shall not hang us. The timeout of old busybox has other arguments: there, none.
+bounded() {
+	if timeout 1 true 2> /dev/null; then
+		timeout 10 "$@"
+	else
+		"$@"
+	fi
+}
+
 answers() {
-	docker version --format '{{.Server.Version}}' 2> /dev/null
+	bounded docker version --format '{{.Server.Version}}' 2> /dev/null
 }
 
 # Podman under Docker's name answers for a daemon that is not there, and does not know all of Docker's options.
@@ -261,17 +272,30 @@ configure() {
 }
 
 last_words() {
-	if has journalctl; then
+	if systemd_runs && has journalctl; then
 		journalctl -q -b -u docker --no-pager -n 15 -o cat >&2 || true
-	elif [ -s /var/log/dockerd.log ]; then
-		tail -n 15 /var/log/dockerd.log >&2
+		return
 	fi
+	for file in /var/log/dockerd.log /var/log/docker.log; do
+		[ ! -s $file ] || tail -n 15 $file >&2
+	done
+}
+
+# Docker's unit has no time limit, so systemctl is not waited for; and what failed before counts against the unit's
+# start limit.
+start_unit() {
+	how=start
+	if [ -n "$changed" ]; then
+		how=restart
+		systemctl daemon-reload || true
+	fi
+	systemctl reset-failed docker.service docker.socket 2> /dev/null || true
+	systemctl --no-block $how docker.service
 }
 
 start_service() {
-	if [ -d /run/systemd/system ]; then
-		[ -z "$changed" ] || systemctl daemon-reload || true
-		if [ -n "$changed" ]; then systemctl restart docker; else systemctl start docker; fi
+	if systemd_runs; then
+		start_unit
 	elif has rc-service; then
 		rc-service docker restart
 	elif has service; then
@@ -282,23 +306,54 @@ start_service() {
 	fi
 }
 
-start() {
-	changed=
-	configure
-	if [ -z "$changed" ] && [ -n "$(answers)" ]; then
-		return 0
-	fi
+# systemd has not done yet what it was told: who answers is the daemon of before.
+pending() {
+	systemd_runs || return 1
+	case $(systemctl show -p Job docker.service 2> /dev/null) in
+	Job=[1-9]*) ;;
+	*) return 1 ;;
+	esac
+}
+
+failed() {
+	systemd_runs && systemctl -q is-failed docker.service
+}
+
+# The guest's clock may jump when it is set.
+uptime_seconds() {
+	read -r seconds _ < /proc/uptime
+	echo "${seconds%%.*}"
+}
+
+# Under emulation a start takes minutes.
+launch() {
 	start_service || { last_words; say "Docker's daemon does not start"; return 1; }
-	left=$start_seconds
+	end=$(($(uptime_seconds) + job_seconds))
+	while pending && [ "$(uptime_seconds)" -lt $end ]; do
+		sleep 1
+	done
+	end=$(($(uptime_seconds) + start_seconds))
 	while [ -z "$(answers)" ]; do
-		left=$((left - 1))
-		if [ $left -le 0 ]; then
+		if failed; then
+			last_words
+			say "Docker's daemon does not start"
+			return 1
+		fi
+		if [ "$(uptime_seconds)" -ge $end ]; then
 			last_words
 			say "Docker's daemon does not answer within $start_seconds s"
 			return 1
 		fi
 		sleep 1
 	done
+}
+
+start() {
+	configure
+	if [ -z "$changed" ] && [ -n "$(answers)" ]; then
+		return 0
+	fi
+	launch
 }
 
 # A container of the guest's own shell and the libraries it wants.

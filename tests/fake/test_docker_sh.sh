@@ -131,6 +131,21 @@ case_podman_by_a_link_is_not_docker() {
 	says "Podman's"
 }
 
+case_a_daemon_that_hangs_is_not_waited_for() {
+	docker_answers
+	answer timeout 'case $1 in 1) ;; *) exit 124 ;; esac'
+	docker_sh 0 probe
+	has /run/out stopped
+	called "timeout 10 docker version --format {{.Server.Version}}"
+}
+
+case_old_timeout_is_not_used() {
+	docker_answers
+	answer timeout 'exit 127'
+	docker_sh 0 probe
+	has /run/out "answers 26.1.5"
+}
+
 # --- packages ----------------------------------------------------------------------------------------
 
 case_dnf_of_fedora() {
@@ -400,6 +415,83 @@ case_a_proxy_without_systemd() {
 	has /etc/conf.d/docker 'DOCKER_OPTS="--x"'
 	[ "$(grep -c . /etc/conf.d/docker)" = 4 ] || fail "other lines"
 	[ ! -e /etc/systemd ] || fail "there is a unit of systemd"
+}
+
+# --- starting it ---------------------------------------------------------------------------------------
+
+case_nothing_to_start() {
+	docker_answers
+	with_systemd
+	docker_sh 0 start
+	not_called systemctl
+}
+
+case_a_unit_is_started_without_waiting_for_systemctl() {
+	with_systemd
+	answer docker "case \$* in version*) [ \$(grep -c ^sleep $calls) -lt 3 ] || echo 26.1.5 ;; esac"
+	docker_sh 0 start
+	called "systemctl reset-failed docker.service docker.socket"
+	called "systemctl --no-block start docker.service"
+	n_calls 3 "sleep 1"
+}
+
+# Until the restart is done, the daemon that answers is the one of before.
+case_a_restart_is_waited_for() {
+	docker_answers
+	with_systemd
+	mirror=https://m.example
+	answer systemctl "case \$* in show*) [ \$(grep -c ^sleep $calls) -ge 4 ] || echo Job=77 ;; *is-failed*) exit 1 ;; esac"
+	docker_sh 0 start
+	called "systemctl --no-block restart docker.service"
+	n_calls 4 "sleep 1"
+}
+
+case_a_unit_that_has_failed_is_not_waited_for() {
+	with_systemd
+	answer docker 'exit 1'
+	answer systemctl "case \$* in *is-failed*) [ \$(grep -c ^sleep $calls) -ge 2 ] ;; esac"
+	docker_sh 1 start
+	n_calls 2 "sleep 1"
+	says "words of the journal"
+	says "Docker's daemon does not start"
+}
+
+case_a_daemon_that_never_answers() {
+	with_systemd
+	answer docker 'exit 1'
+	answer timeout "case \$1 in 1) ;; *) sleep \$1; exit 124 ;; esac"
+	docker_sh 1 start
+	says "does not answer within 90 s"
+	n_calls 10 "sleep 10"
+}
+
+case_a_start_that_never_ends() {
+	with_systemd
+	answer docker 'exit 1'
+	answer sleep 'read -r now _ < /run/uptime; echo "$((${now%%.*} + 30)).00 0.00" > /run/uptime'
+	answer systemctl 'case $* in show*) echo Job=77 ;; *is-failed*) exit 1 ;; esac'
+	docker_sh 1 start
+	says "does not answer within 90 s"
+	n_calls 13 "sleep 1"
+}
+
+case_no_such_unit() {
+	with_systemd
+	answer docker 'exit 1'
+	answer systemctl 'case $* in *start*) echo Unit docker.service not found. >&2; exit 5 ;; *is-failed*) exit 1 ;; esac'
+	docker_sh 1 start
+	says "Unit docker.service not found."
+	not_called sleep
+}
+
+case_last_words_without_systemd() {
+	answer docker 'exit 1'
+	answer service 'exit 1'
+	answer journalctl 'echo words of another'
+	echo "failed to start daemon" > /var/log/docker.log
+	docker_sh 1 start
+	says "failed to start daemon"
+	not_called journalctl
 }
 
 # --- one namespace for each --------------------------------------------------------------------------------
