@@ -356,14 +356,14 @@ start() {
 	launch
 }
 
-# A container of the guest's own shell and the libraries it wants.
+# A container of the guest's own shell and the libraries it wants. The shell keeps its name: busybox goes by that.
 prove() {
-	shell=$(readlink -f /bin/sh)
-	libraries=$(ldd "$shell" 2> /dev/null | grep -o '/[^ )]*' | sort -u) || libraries=
+	libraries=$(ldd /bin/sh 2> /dev/null | grep -o '/[^ )]*' | sort -u) || libraries=
 	# shellcheck disable=SC2086 # a list of paths without blanks
-	tar -chf - "$shell" $libraries 2> /dev/null | docker import - $proof > /dev/null ||
+	tar -chf - /bin/sh $libraries 2> /dev/null | docker import - $proof > /dev/null ||
 		{ say "docker import failed"; return 1; }
-	said=$(docker run --rm --network host $proof "$shell" -c 'echo it runs' 2>&1) || true
+	# as containers of models run, see docker_args.c
+	said=$(docker run --rm --network host --security-opt label=disable $proof /bin/sh -c 'echo it runs' 2>&1) || true
 	docker image rm -f $proof > /dev/null 2>&1 || true
 	[ "$said" = "it runs" ] || { last_words; say "a container does not run: $said"; return 1; }
 }

@@ -128,6 +128,8 @@ static void add_vendor_options(const struct docker_run *d, struct strv *ret)
 					      "seccomp=unconfined",
 					      "--security-opt",
 					      "apparmor=unconfined",
+					      "--security-opt",
+					      "label=disable",
 					      "--ipc=host" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(always); i++)

@@ -494,6 +494,21 @@ case_last_words_without_systemd() {
 	not_called journalctl
 }
 
+# --- a container that proves it --------------------------------------------------------------------------
+
+case_the_proof() {
+	answer docker 'case $1 in import) cat > /run/image.tar ;; run) echo it runs ;; esac'
+	docker_sh 0 prove
+	called "docker import - bmvm-proof"
+	called "docker run --rm --network host --security-opt label=disable bmvm-proof /bin/sh -c echo it runs"
+	called "docker image rm -f bmvm-proof"
+	tar -tvf /run/image.tar > /run/list
+	grep -q '^-r.x.* bin/sh$' /run/list || fail "no program bin/sh in the image: $(cat /run/list)"
+	answer docker 'case $1 in import) cat > /run/image.tar ;; run) echo permission denied >&2; exit 1 ;; esac'
+	docker_sh 1 prove
+	says "a container does not run: permission denied"
+}
+
 # --- one namespace for each --------------------------------------------------------------------------------
 
 if [ "${1-}" = inside ]; then

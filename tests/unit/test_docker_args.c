@@ -126,7 +126,8 @@ Test(docker_args, build_variables_in_order)
 
 #define COMMON                                                                                     \
 	"docker run -t -d --network host -u root --cap-add=SYS_PTRACE --cap-add=SYS_ADMIN "        \
-	"--security-opt seccomp=unconfined --security-opt apparmor=unconfined --ipc=host"
+	"--security-opt seccomp=unconfined --security-opt apparmor=unconfined "                    \
+	"--security-opt label=disable --ipc=host"
 #define END " -v /work:/myworkspace/ --workdir /myworkspace/ --name container_i i cat"
 
 Test(docker_args, run_without_gpus)
