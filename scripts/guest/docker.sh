@@ -378,16 +378,39 @@ gpu_amd() {
 	hopeless "no /dev/dri/renderD* in the guest: amdgpu has taken no GPU; see dmesg in it"
 }
 
+# Docker takes devices by the names in /etc/cdi.
+has_cdi() {
+	[ -s /etc/cdi/nvidia.yaml ] || return 1
+	bounded docker info --format '{{json .CDISpecDirs}}' 2> /dev/null | grep -q '"/etc/cdi/*"'
+}
+
+# The daemon looks for the hook of --gpus once, when it starts. The time of a packaged file is that of its making: its
+# inode tells when it came here.
+came_after_start() {
+	came=$(stat -L -c %Z "$(command -v "$1")" 2> /dev/null) || return 1
+	started=$(stat -c %Y /run/docker.pid 2> /dev/null) || return 1
+	[ "$came" -ge "$started" ]
+}
+
 gpu_nvidia() {
 	has nvidia-smi || hopeless "no nvidia-smi in the guest: its image needs NVIDIA's driver"
 	nvidia-smi -L >&2 || hopeless "nvidia-smi sees no GPU in the guest"
 	has nvidia-ctk || hopeless "no nvidia-ctk in the guest: its image needs the package nvidia-container-toolkit"
+	# without these a container loses its GPUs when systemd reloads its units
+	nvidia-ctk system create-dev-char-symlinks --create-all >&2 || true
 	mkdir -p /etc/cdi
-	nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml >&2 || true
-	if ! docker info --format '{{json .Runtimes}}' 2> /dev/null | grep -q nvidia; then
+	# an old description is of another machine
+	nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml >&2 || rm -f /etc/cdi/nvidia.yaml
+	if ! has nvidia-container-runtime-hook; then
+		has_cdi || hopeless "no nvidia-container-runtime-hook in the guest, which --gpus needs: its image needs the" \
+			"package nvidia-container-toolkit (nvidia-container-toolkit-base is not enough), or a Docker with CDI"
+		return 0
+	fi
+	if came_after_start nvidia-container-runtime-hook ||
+		! bounded docker info --format '{{json .Runtimes}}' 2> /dev/null | grep -q nvidia; then
 		nvidia-ctk runtime configure --runtime=docker >&2 || hopeless "nvidia-ctk cannot configure Docker"
 		changed=1
-		start_service || { last_words; say "Docker does not start with NVIDIA's runtime"; return 1; }
+		launch
 	fi
 }
 

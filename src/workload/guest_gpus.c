@@ -7,7 +7,7 @@
 
 /*
  * $1 is put before the paths of the system. One line for each GPU: "G RENDER ARCHITECTURE NAME";
- * then "V VERSION" and "F" for /dev/fuse.
+ * then "C" when NVIDIA's have CDI names that Docker takes, "V VERSION" and "F" for /dev/fuse.
  */
 static const char amd_script[] =
 	"i=0\n"
@@ -29,6 +29,12 @@ static const char amd_script[] =
 static const char nvidia_script[] =
 	"nvidia-smi --query-gpu=index,name --format=csv,noheader 2>/dev/null |\n"
 	"  while IFS=, read -r i n; do echo \"G $i - ${n# }\"; done\n"
+	"d=docker; [ \"$(id -u)\" = 0 ] || d='sudo -n docker'\n"
+	"if [ -s \"$1/etc/cdi/nvidia.yaml\" ]; then\n"
+	"  case $($d info --format '{{json .CDISpecDirs}}' 2>/dev/null) in\n"
+	"  *'\"/etc/cdi\"'* | *'\"/etc/cdi/\"'*) echo C ;;\n"
+	"  esac\n"
+	"fi\n"
 	"v=$(nvcc --version 2>/dev/null | sed -n 's/.*release \\([0-9.]*\\).*/\\1/p')\n"
 	"[ -z \"$v\" ] || echo \"V $v\"\n"
 	"[ ! -c \"$1/dev/fuse\" ] || echo F\n";
@@ -86,6 +92,8 @@ void guest_gpus_parse(char *text, struct guest_gpus *g)
 			take_gpu(g, line + 2);
 		else if (strncmp(line, "V ", 2) == 0)
 			take_version(g, line + 2);
+		else if (strcmp(line, "C") == 0)
+			g->gpus.cdi = true;
 		else if (strcmp(line, "F") == 0)
 			g->fuse = true;
 	}

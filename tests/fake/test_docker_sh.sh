@@ -509,6 +509,78 @@ case_the_proof() {
 	says "a container does not run: permission denied"
 }
 
+# --- GPUs ------------------------------------------------------------------------------------------------
+
+# with_nvidia CDI RUNTIMES: as docker info has them
+with_nvidia() {
+	with_systemd
+	answer docker "case \$* in version*) echo 28.3 ;; *CDISpecDirs*) echo '$1' ;; *Runtimes*) echo '$2' ;; esac"
+	fake nvidia-smi
+	answer nvidia-ctk 'case $* in cdi*) echo devices > "${3#--output=}" ;; esac'
+}
+
+runtimes='{"nvidia":{"path":"nvidia-container-runtime"},"runc":{"path":"runc"}}'
+
+case_nvidia_without_the_hook() {
+	with_nvidia '[]' "$runtimes"
+	docker_sh 3 gpu nvidia
+	says "no nvidia-container-runtime-hook in the guest"
+	says "nvidia-container-toolkit-base is not enough"
+}
+
+case_nvidia_by_cdi() {
+	local dirs
+	for dirs in '["/etc/cdi","/var/run/cdi"]' '["/etc/cdi/"]'; do
+		with_nvidia "$dirs" "$runtimes"
+		docker_sh 0 gpu nvidia
+		called "nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml"
+		not_called restart
+	done
+}
+
+case_nvidia_of_another_machine() {
+	with_nvidia '["/etc/cdi"]' "$runtimes"
+	answer nvidia-ctk 'case $* in cdi*) exit 1 ;; esac'
+	mkdir /etc/cdi
+	echo devices > /etc/cdi/nvidia.yaml
+	docker_sh 3 gpu nvidia
+	[ ! -e /etc/cdi/nvidia.yaml ] || fail "the old description is still there"
+}
+
+case_nvidia_with_its_links() {
+	with_nvidia '[]' "$runtimes"
+	fake nvidia-container-runtime-hook
+	answer nvidia-ctk 'case $* in system*) exit 1 ;; esac'
+	docker_sh 0 gpu nvidia
+	called "nvidia-ctk system create-dev-char-symlinks --create-all"
+}
+
+case_nvidia_that_docker_knows() {
+	with_nvidia '[]' "$runtimes"
+	fake nvidia-container-runtime-hook
+	touch -d "@$(($(date +%s) + 1000))" /run/docker.pid
+	docker_sh 0 gpu nvidia
+	not_called configure
+	not_called restart
+}
+
+case_nvidia_that_docker_does_not_know() {
+	with_nvidia '[]' '{"runc":{"path":"runc"}}'
+	fake nvidia-container-runtime-hook
+	docker_sh 0 gpu nvidia
+	called "nvidia-ctk runtime configure --runtime=docker"
+	called "systemctl --no-block restart docker.service"
+}
+
+# The daemon was told of the runtime, but has looked for the hook before it was there.
+case_nvidia_that_came_late() {
+	with_nvidia '[]' "$runtimes"
+	fake nvidia-container-runtime-hook
+	touch -d "@1000000000" /run/docker.pid
+	docker_sh 0 gpu nvidia
+	called "systemctl --no-block restart docker.service"
+}
+
 # --- one namespace for each --------------------------------------------------------------------------------
 
 if [ "${1-}" = inside ]; then

@@ -3,6 +3,7 @@
 #include "workload/guest_gpus.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -127,6 +128,37 @@ Test(guest_gpus, nvidia_by_its_own_program)
 	cr_assert_str_eq(g.architecture, "NVIDIA H100 80GB HBM3");
 	cr_assert_str_eq(g.product, "NVIDIA H100 80GB HBM3");
 	cr_assert_str_eq(g.runtime, "12.4");
+}
+
+/* Docker is asked as root. */
+Test(guest_gpus, nvidia_by_names_of_cdi)
+{
+	static const struct {
+		const char *dirs;
+		bool cdi;
+	} all[] = { { "[\"/etc/cdi\",\"/var/run/cdi\"]", true },
+		    { "[\"/etc/cdi/\"]", true },
+		    { "[\"/var/run/cdi\"]", false },
+		    { "[]", false },
+		    { "", false } };
+	char path[512], text[512];
+
+	(void)snprintf(path, sizeof(path), "%s/bin", root);
+	tree_program(root, "bin/docker");
+	tree_program(root, "bin/sudo");
+	tree_file(root, "bin/sudo", "#!/bin/sh\n[ \"$1\" = -n ] || exit 1\nshift\nexec \"$@\"\n");
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		(void)snprintf(text, sizeof(text),
+			       "#!/bin/sh\n"
+			       "[ \"$*\" = 'info --format {{json .CDISpecDirs}}' ] && echo '%s'\n",
+			       all[i].dirs);
+		tree_file(root, "bin/docker", "%s", text);
+		cr_assert(!look(GPU_VENDOR_NVIDIA, path).gpus.cdi);
+		tree_file(root, "etc/cdi/nvidia.yaml", "devices");
+		cr_assert_eq(look(GPU_VENDOR_NVIDIA, path).gpus.cdi, all[i].cdi, "%s", all[i].dirs);
+		cr_assert(!look(GPU_VENDOR_AMD, path).gpus.cdi);
+		tree_file(root, "etc/cdi/nvidia.yaml", "%s", "");
+	}
 }
 
 /* A guest may say what it likes. */
