@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -79,6 +80,30 @@ Test(guest_gpus, amd_in_the_kernels_order)
 	cr_assert_str_eq(g.product, "AMD Instinct MI300X");
 	cr_assert_str_eq(g.runtime, "6.4");
 	cr_assert(!g.fuse);
+}
+
+/* Each group once; what cannot be looked up is none. */
+Test(guest_gpus, groups_of_amds_devices)
+{
+	struct guest_gpus g = { .gpus = { .vendor = GPU_VENDOR_AMD } };
+	char text[] = "A 109\nA\nA \nA -1\nA x\nA 4294967296\nA 44\nA 109\nA 44x\n";
+	char many[40 * 8] = "";
+
+	guest_gpus_parse(text, &g);
+	cr_assert_eq(g.gpus.n_groups, 2);
+	cr_assert_eq(g.gpus.groups[0], 109);
+	cr_assert_eq(g.gpus.groups[1], 44);
+	for (int i = 0; i < 40; i++)
+		(void)sprintf(many + strlen(many), "A %d\n", i);
+	guest_gpus_parse(many, &g);
+	cr_assert_eq(g.gpus.n_groups, GPU_GROUPS_MAX);
+	cr_assert_eq(look(GPU_VENDOR_AMD, "").gpus.n_groups, 0);
+	tree_file(root, "dev/kfd", "%s", "");
+	tree_file(root, "dev/dri/renderD128", "%s", "");
+	tree_file(root, "dev/dri/card0", "%s", "");
+	g = look(GPU_VENDOR_AMD, "");
+	cr_assert_eq(g.gpus.n_groups, 1);
+	cr_assert_eq(g.gpus.groups[0], getegid());
 }
 
 /* The second and third number are hexadecimal in the name. */
