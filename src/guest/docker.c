@@ -14,6 +14,7 @@
 #include "base/strv.h"
 #include "guest/copy.h"
 #include "guest/exec.h"
+#include "guest/pipe.h"
 
 #define SCRIPT_PATH   "/tmp/bmvm-docker.sh"
 #define USER_SCRIPT   "/tmp/bmvm-docker-user.sh"
@@ -197,33 +198,24 @@ int guest_docker_script(struct guest_docker *d, const char *path, struct error *
 
 int guest_docker_load(struct guest_docker *d, const char *path, struct error *err)
 {
+	static const char script[] =
+		"sudo=; [ \"$(id -u)\" = 0 ] || sudo='sudo -n'\n"
+		"exec $sudo docker load -q\n";
 	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
-	AUTO_STRV struct strv argv = STRV_INIT;
-	struct guest_command cmd = GUEST_COMMAND_INIT;
-	struct guest_result res = { .exit_code = 0 };
+	struct guest_pipe pipe = GUEST_PIPE_INIT;
+	struct pipe_result res = { .exit_code = 0 };
 	int r;
 
 	if (fd < 0)
 		return error_errno(err, "open %s", path);
-	if (d->sudo) {
-		strv_add(&argv, "sudo");
-		strv_add(&argv, "-n");
-	}
-	strv_add(&argv, "docker");
-	strv_add(&argv, "load");
-	strv_add(&argv, "-q");
-	if (strv_error(&argv) < 0)
-		return error_set(err, ENOMEM, "out of memory");
-	cmd.argv = argv.v;
-	cmd.stdin_fd = fd;
-	cmd.deadline_ns = d->deadline_ns;
-	r = guest_run(d->g, &cmd, &res, d->ws, err);
+	pipe.script = script;
+	pipe.input_fd = fd;
+	r = guest_pipe_run(d->g, &pipe, &res, d->ws, err);
 	if (r < 0)
 		return error_prefix(err, r, "load %s", path);
-	if (res.timed_out)
-		return error_set(err, ETIMEDOUT, "load %s: not done in time", path);
 	if (res.exit_code != 0)
-		return error_set(err, EIO, "load %s: docker load ended with %d", path,
+		return error_set(err, EIO, "load %s: %s (exit code %d)", path,
+				 res.words[0] != '\0' ? res.words : "docker load failed",
 				 res.exit_code);
 	return 0;
 }
