@@ -69,12 +69,29 @@ static void join_lines(char *text)
 	}
 }
 
+/* sudo grumbles beside other failures too, of the host's name for one: only its refusals count. */
+static bool is_refusal(const char *words)
+{
+	static const char *const refusals[] = {
+		"sudo: a password is required",    "sudo: interactive authentication is required",
+		"you must have a tty to run sudo", "sudo: not found",
+		"sudo: command not found",         "not in the sudoers",
+		"is not allowed to execute",       "is not allowed to run sudo",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(refusals); i++) {
+		if (strstr(words, refusals[i]) != NULL)
+			return true;
+	}
+	return false;
+}
+
 static int judge(int code, char *words, struct error *err)
 {
 	join_lines(words);
 	if (code == 0)
 		return 0;
-	if (strstr(words, "sudo:") != NULL)
+	if (code != CODE_HOPELESS && is_refusal(words))
 		return error_hint(err, error_set(err, EPERM, "%.500s", words),
 				  "let the user use sudo without a password, or set ssh_user to "
 				  "root");
