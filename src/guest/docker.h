@@ -26,7 +26,7 @@ enum guest_docker_state {
  * @g:           the connection, borrowed; the caller sets this and the next four
  * @proxy:       URL of an HTTP proxy for packages and the daemon, NULL: none
  * @mirror:      URL of a registry mirror, NULL: none
- * @deadline_ns: of all steps together
+ * @deadline_ns: of all steps together, but guest_docker_load()
  * @ws:          served all the time, NULL: none
  * @state, @version: set by guest_docker_probe(); the daemon's version
  * @sudo:        the SSH user is not root: docker is to be called by sudo -n
@@ -45,9 +45,10 @@ struct guest_docker {
 };
 
 /*
- * All of these block for up to the deadline. Return: 0; -EPERM the SSH user is not root and has no
- * sudo without a password; -ENOTSUP it cannot work in this guest, and why; -EIO it failed, with the
- * guest's last words, and may be tried again; -ETIMEDOUT; -ECONNRESET; what a watch returned.
+ * All of these but the last block for up to the deadline. Return: 0; -EPERM the SSH user is not
+ * root and has no sudo without a password; -ENOTSUP it cannot work in this guest, and why; -EIO it
+ * failed, with the guest's last words, and may be tried again; -ETIMEDOUT; -ECONNRESET; what a
+ * watch returned.
  */
 
 /** guest_docker_probe() - Look whether it is there and answers; fills @d */
@@ -73,6 +74,8 @@ int guest_docker_script(struct guest_docker *d, const char *path, struct error *
 
 /**
  * guest_docker_load() - `docker load` of an archive of the host, streamed
+ *
+ * An archive takes as long as it is large: only a guest that does not respond ends it.
  * Return: as above; the errno of opening @path.
  */
 int guest_docker_load(struct guest_docker *d, const char *path, struct error *err);

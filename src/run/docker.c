@@ -38,6 +38,18 @@ static int refuse_missing(const struct run *r, struct error *err)
 			  "docker.install \"auto\"");
 }
 
+/* Each script has all of the time, and leaves as much for what comes after it. */
+static int run_script(struct run *r, struct error *err)
+{
+	const struct config *cfg = &r->o->cfg;
+	int ret;
+
+	r->docker.deadline_ns = deadline_in_s(cfg->timeouts.docker);
+	ret = guest_docker_script(&r->docker, cfg->docker.script, err);
+	r->docker.deadline_ns = deadline_in_s(cfg->timeouts.docker);
+	return ret;
+}
+
 /* Bring the program there, by whatever the configuration says. */
 static int provide(struct run *r, bool *ret_installed, struct error *err)
 {
@@ -45,7 +57,7 @@ static int provide(struct run *r, bool *ret_installed, struct error *err)
 	int ret = 0;
 
 	if (cfg->docker.install == DOCKER_SCRIPT) {
-		ret = guest_docker_script(&r->docker, cfg->docker.script, err);
+		ret = run_script(r, err);
 		*ret_installed = ret == 0;
 	} else if (cfg->docker.install == DOCKER_AUTO && r->docker.state == GUEST_DOCKER_MISSING) {
 		log_debug("the guest has no Docker; installing it from its packages");
@@ -66,9 +78,10 @@ static int fill(struct run *r, struct error *err)
 	int ret = 0;
 
 	if (cfg->docker.install != DOCKER_SCRIPT && cfg->docker.script != NULL)
-		ret = guest_docker_script(&r->docker, cfg->docker.script, err);
+		ret = run_script(r, err);
 	for (size_t i = 0; i < cfg->docker.load.n && ret == 0; i++)
 		ret = guest_docker_load(&r->docker, cfg->docker.load.v[i], err);
+	r->docker.deadline_ns = deadline_in_s(cfg->timeouts.docker);
 	return ret;
 }
 
@@ -106,7 +119,8 @@ int stage_docker(struct run *r, struct error *err)
 		.deadline_ns = deadline_in_s(cfg->timeouts.docker),
 		.ws = &ws,
 	};
-	ret = guest_docker_probe(&r->docker, err);
+	/* a script may be there to replace what cannot work */
+	ret = cfg->docker.install == DOCKER_SCRIPT ? 0 : guest_docker_probe(&r->docker, err);
 	if (ret == 0)
 		ret = provide(r, &installed, err);
 	if (ret == 0)

@@ -116,6 +116,19 @@ int docker_args_build_variables(char *const *environ_v, struct json_object *give
 
 /* --- run -------------------------------------------------------------------------------------- */
 
+/* The image may have no such groups, and need not: numbers are taken as they are. */
+static void add_groups(const struct gpus *gpus, struct strv *ret)
+{
+	for (size_t i = 0; i < gpus->n_groups; i++) {
+		strv_add(ret, "--group-add");
+		strv_addf(ret, "%u", gpus->groups[i]);
+	}
+	if (gpus->n_groups == 0) {
+		strv_add(ret, "--group-add");
+		strv_add(ret, "video");
+	}
+}
+
 static void add_vendor_options(const struct docker_run *d, struct strv *ret)
 {
 	static const char *const always[] = { "--network",
@@ -128,6 +141,8 @@ static void add_vendor_options(const struct docker_run *d, struct strv *ret)
 					      "seccomp=unconfined",
 					      "--security-opt",
 					      "apparmor=unconfined",
+					      "--security-opt",
+					      "label=disable",
 					      "--ipc=host" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(always); i++)
@@ -138,8 +153,7 @@ static void add_vendor_options(const struct docker_run *d, struct strv *ret)
 	case GPU_VENDOR_NONE:
 		break;
 	case GPU_VENDOR_AMD:
-		strv_add(ret, "--group-add");
-		strv_add(ret, "video");
+		add_groups(d->gpus, ret);
 		break;
 	case GPU_VENDOR_NVIDIA:
 		strv_add(ret, "--cap-add=SYS_NICE");

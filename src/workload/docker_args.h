@@ -6,7 +6,9 @@
  *
  * What differs from madengine: --pull only where asked for; the user's additional options are split
  * as a shell splits words, but nothing in them is expanded (words_split()); madengine's trailing
- * comma in --gpus is not written; /dev/fuse is only asked for where the guest has it.
+ * comma in --gpus is not written; /dev/fuse is only asked for where the guest has it; SELinux gives
+ * containers no label, with which they could not read the package; the groups of AMD's devices are
+ * those of the guest, by number.
  *
  * Return of all that can fail: 0; -EINVAL naming what is wrong; -ENOMEM. The vector is appended to;
  * after a failure it is good for nothing but strv_done().

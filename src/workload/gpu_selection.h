@@ -15,6 +15,7 @@ struct model;
 struct strv;
 
 #define GPU_SELECTION_MAX 256
+#define GPU_GROUPS_MAX    16
 
 enum gpu_vendor {
 	GPU_VENDOR_NONE, /* no GPU option at all */
@@ -38,12 +39,15 @@ struct gpu_list {
  * struct gpus - The GPUs of the guest
  * @n:       how many
  * @renders: AMD: the render node's number of each (128 for renderD128), @n of them
+ * @groups:  AMD: the numbers of the groups that may use them, @n_groups of them; 0: not known
  * @cdi:     NVIDIA: by CDI names (--device nvidia.com/gpu=0) instead of by --gpus
  */
 struct gpus {
 	enum gpu_vendor vendor;
 	size_t n;
 	unsigned int renders[GPU_SELECTION_MAX];
+	unsigned int groups[GPU_GROUPS_MAX];
+	size_t n_groups;
 	bool cdi;
 };
 

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "workload/guest_gpus.h"
 
+#include <ctype.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /*
  * $1 is put before the paths of the system. One line for each GPU: "G RENDER ARCHITECTURE NAME";
- * then "V VERSION" and "F" for /dev/fuse.
+ * then "A GROUP" for each of AMD's device nodes, "C" when NVIDIA's have CDI names that Docker
+ * takes, "V VERSION" and "F" for /dev/fuse.
  */
 static const char amd_script[] =
 	"i=0\n"
@@ -22,6 +25,9 @@ static const char amd_script[] =
 	"  printf 'G %d gfx%d%x%x %s\\n' \"$m\" $((t / 10000)) $((t / 100 % 100)) $((t % 100)) "
 	"\"$n\"\n"
 	"done\n"
+	"for f in \"$1/dev/kfd\" \"$1\"/dev/dri/renderD*; do\n"
+	"  [ ! -e \"$f\" ] || echo \"A $(stat -c %g \"$f\" 2>/dev/null)\"\n"
+	"done\n"
 	"v=$1/opt/rocm/.info/version\n"
 	"[ ! -r \"$v\" ] || { read -r v < \"$v\"; echo \"V $v\"; }\n"
 	"[ ! -c \"$1/dev/fuse\" ] || echo F\n";
@@ -29,6 +35,12 @@ static const char amd_script[] =
 static const char nvidia_script[] =
 	"nvidia-smi --query-gpu=index,name --format=csv,noheader 2>/dev/null |\n"
 	"  while IFS=, read -r i n; do echo \"G $i - ${n# }\"; done\n"
+	"d=docker; [ \"$(id -u)\" = 0 ] || d='sudo -n docker'\n"
+	"if [ -s \"$1/etc/cdi/nvidia.yaml\" ]; then\n"
+	"  case $($d info --format '{{json .CDISpecDirs}}' 2>/dev/null) in\n"
+	"  *'\"/etc/cdi\"'* | *'\"/etc/cdi/\"'*) echo C ;;\n"
+	"  esac\n"
+	"fi\n"
 	"v=$(nvcc --version 2>/dev/null | sed -n 's/.*release \\([0-9.]*\\).*/\\1/p')\n"
 	"[ -z \"$v\" ] || echo \"V $v\"\n"
 	"[ ! -c \"$1/dev/fuse\" ] || echo F\n";
@@ -66,6 +78,20 @@ static void take_gpu(struct guest_gpus *g, char *words)
 	g->gpus.renders[g->gpus.n++] = (unsigned int)strtoul(number, NULL, 10);
 }
 
+static void take_group(struct gpus *gpus, const char *text)
+{
+	char *end = NULL;
+	unsigned long n = isdigit((unsigned char)text[0]) ? strtoul(text, &end, 10) : ULONG_MAX;
+
+	if (n > INT_MAX || *end != '\0' || gpus->n_groups == GPU_GROUPS_MAX)
+		return;
+	for (size_t i = 0; i < gpus->n_groups; i++) {
+		if (gpus->groups[i] == n)
+			return;
+	}
+	gpus->groups[gpus->n_groups++] = (unsigned int)n;
+}
+
 /* ROCm's version has more than the two numbers that count. */
 static void take_version(struct guest_gpus *g, const char *text)
 {
@@ -86,6 +112,10 @@ void guest_gpus_parse(char *text, struct guest_gpus *g)
 			take_gpu(g, line + 2);
 		else if (strncmp(line, "V ", 2) == 0)
 			take_version(g, line + 2);
+		else if (strncmp(line, "A ", 2) == 0)
+			take_group(&g->gpus, line + 2);
+		else if (strcmp(line, "C") == 0)
+			g->gpus.cdi = true;
 		else if (strcmp(line, "F") == 0)
 			g->fuse = true;
 	}

@@ -12,7 +12,7 @@
 
 /**
  * struct guest_gpus - What was found; "" is unknown
- * @gpus:         vendor is set by the caller; the others in the kernel's order
+ * @gpus:         vendor is set by the caller; the GPUs are in the kernel's order
  * @architecture: of the first, "gfx942"; NVIDIA: as @product
  * @product:      its name
  * @runtime:      version of ROCm or CUDA, major and minor

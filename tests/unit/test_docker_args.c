@@ -126,7 +126,8 @@ Test(docker_args, build_variables_in_order)
 
 #define COMMON                                                                                     \
 	"docker run -t -d --network host -u root --cap-add=SYS_PTRACE --cap-add=SYS_ADMIN "        \
-	"--security-opt seccomp=unconfined --security-opt apparmor=unconfined --ipc=host"
+	"--security-opt seccomp=unconfined --security-opt apparmor=unconfined "                    \
+	"--security-opt label=disable --ipc=host"
 #define END " -v /work:/myworkspace/ --workdir /myworkspace/ --name container_i i cat"
 
 Test(docker_args, run_without_gpus)
@@ -152,7 +153,8 @@ Test(docker_args, run_with_everything)
 	AUTO_MODEL struct model m = MODEL_INIT;
 	AUTO_JSON struct json_object *docker_mounts = parse("{\"/data\": \"/tmp\"}");
 	AUTO_VARIABLES struct variables run_env = VARIABLES_INIT, context_env = VARIABLES_INIT;
-	AUTO_STRV struct strv mounts = STRV_INIT, amd = STRV_INIT, nvidia = STRV_INIT;
+	AUTO_STRV struct strv mounts = STRV_INIT, amd = STRV_INIT, groups = STRV_INIT,
+			      nvidia = STRV_INIT;
 	struct gpus gpus = { .vendor = GPU_VENDOR_AMD, .n = 2, .renders = { 128, 129 } };
 	struct gpu_list both = { .v = { 0, 1 }, .n = 2 };
 	struct docker_run d = { .model = &m,
@@ -186,6 +188,13 @@ Test(docker_args, run_with_everything)
 	expect(&amd, COMMON " --device=/dev/fuse --group-add video" NAMES
 			    " --device=/dev/kfd --device=/dev/dri/renderD128 "
 			    "--device=/dev/dri/renderD129" MIDDLE END);
+	gpus.n_groups = 2;
+	gpus.groups[0] = 109;
+	gpus.groups[1] = 44;
+	cr_assert(docker_args_run(&d, &groups, NULL) == 0);
+	expect(&groups, COMMON " --device=/dev/fuse --group-add 109 --group-add 44" NAMES
+			       " --device=/dev/kfd --device=/dev/dri/renderD128 "
+			       "--device=/dev/dri/renderD129" MIDDLE END);
 	gpus.vendor = GPU_VENDOR_NVIDIA;
 	d.fuse = d.masked = false;
 	cr_assert(docker_args_run(&d, &nvidia, NULL) == 0);
@@ -193,7 +202,7 @@ Test(docker_args, run_with_everything)
 	cr_assert(strv_contains(&nvidia, "--cap-add=SYS_NICE"));
 	cr_assert(strv_contains(&nvidia, "\"device=0,1\""));
 	cr_assert(!strv_contains(&nvidia, "--device=/dev/fuse"));
-	cr_assert(!strv_contains(&nvidia, "video"));
+	cr_assert(!strv_contains(&nvidia, "--group-add"));
 }
 
 Test(docker_args, bad_runs_are_refused)

@@ -3,8 +3,10 @@
 #include "workload/guest_gpus.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -80,6 +82,30 @@ Test(guest_gpus, amd_in_the_kernels_order)
 	cr_assert(!g.fuse);
 }
 
+/* Each group once; what cannot be looked up is none. */
+Test(guest_gpus, groups_of_amds_devices)
+{
+	struct guest_gpus g = { .gpus = { .vendor = GPU_VENDOR_AMD } };
+	char text[] = "A 109\nA\nA \nA -1\nA x\nA 4294967296\nA 44\nA 109\nA 44x\n";
+	char many[40 * 8] = "";
+
+	guest_gpus_parse(text, &g);
+	cr_assert_eq(g.gpus.n_groups, 2);
+	cr_assert_eq(g.gpus.groups[0], 109);
+	cr_assert_eq(g.gpus.groups[1], 44);
+	for (int i = 0; i < 40; i++)
+		(void)sprintf(many + strlen(many), "A %d\n", i);
+	guest_gpus_parse(many, &g);
+	cr_assert_eq(g.gpus.n_groups, GPU_GROUPS_MAX);
+	cr_assert_eq(look(GPU_VENDOR_AMD, "").gpus.n_groups, 0);
+	tree_file(root, "dev/kfd", "%s", "");
+	tree_file(root, "dev/dri/renderD128", "%s", "");
+	tree_file(root, "dev/dri/card0", "%s", "");
+	g = look(GPU_VENDOR_AMD, "");
+	cr_assert_eq(g.gpus.n_groups, 1);
+	cr_assert_eq(g.gpus.groups[0], getegid());
+}
+
 /* The second and third number are hexadecimal in the name. */
 Test(guest_gpus, names_of_architectures)
 {
@@ -127,6 +153,37 @@ Test(guest_gpus, nvidia_by_its_own_program)
 	cr_assert_str_eq(g.architecture, "NVIDIA H100 80GB HBM3");
 	cr_assert_str_eq(g.product, "NVIDIA H100 80GB HBM3");
 	cr_assert_str_eq(g.runtime, "12.4");
+}
+
+/* Docker is asked as root. */
+Test(guest_gpus, nvidia_by_names_of_cdi)
+{
+	static const struct {
+		const char *dirs;
+		bool cdi;
+	} all[] = { { "[\"/etc/cdi\",\"/var/run/cdi\"]", true },
+		    { "[\"/etc/cdi/\"]", true },
+		    { "[\"/var/run/cdi\"]", false },
+		    { "[]", false },
+		    { "", false } };
+	char path[512], text[512];
+
+	(void)snprintf(path, sizeof(path), "%s/bin", root);
+	tree_program(root, "bin/docker");
+	tree_program(root, "bin/sudo");
+	tree_file(root, "bin/sudo", "#!/bin/sh\n[ \"$1\" = -n ] || exit 1\nshift\nexec \"$@\"\n");
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		(void)snprintf(text, sizeof(text),
+			       "#!/bin/sh\n"
+			       "[ \"$*\" = 'info --format {{json .CDISpecDirs}}' ] && echo '%s'\n",
+			       all[i].dirs);
+		tree_file(root, "bin/docker", "%s", text);
+		cr_assert(!look(GPU_VENDOR_NVIDIA, path).gpus.cdi);
+		tree_file(root, "etc/cdi/nvidia.yaml", "devices");
+		cr_assert_eq(look(GPU_VENDOR_NVIDIA, path).gpus.cdi, all[i].cdi, "%s", all[i].dirs);
+		cr_assert(!look(GPU_VENDOR_AMD, path).gpus.cdi);
+		tree_file(root, "etc/cdi/nvidia.yaml", "%s", "");
+	}
 }
 
 /* A guest may say what it likes. */
