@@ -16,12 +16,17 @@
 #include "results/perf_csv.h"
 #include "results/perf_files.h"
 #include "results/perf_record.h"
+#include "results/perf_super.h"
 #include "results/summary.h"
 #include "run/mad.h"
 
-static const char *book(const struct mad *m)
+static struct shared_name book(const struct mad *m)
 {
-	return m->o->output != NULL ? m->o->output : "perf.csv";
+	const char *output = m->o->output;
+
+	return (struct shared_name){ .dir_fd = m->package_fd,
+				     .path = output != NULL ? output : "perf.csv",
+				     .links = output != NULL };
 }
 
 /* --output may be in a folder that is not there yet. */
@@ -37,13 +42,47 @@ static int make_folder(const struct mad *m, struct error *err)
 			      : file_mkdirs(folder, 0755, err);
 }
 
+/* What is asked for at the end must have its place at the beginning. */
+static int check_folder(const char *option, const char *path, struct error *err)
+{
+	const char *slash = path == NULL ? NULL : strrchr(path, '/');
+	AUTO_FREE char *folder = NULL;
+
+	if (slash == NULL || slash == path)
+		return 0;
+	folder = strndup(path, (size_t)(slash - path));
+	if (folder == NULL)
+		return error_set(err, ENOMEM, "out of memory");
+	return faccessat(AT_FDCWD, folder, W_OK, AT_EACCESS) < 0
+		       ? error_errno(err, "%s %s: the folder %s", option, path, folder)
+		       : 0;
+}
+
+static bool has_tables(const struct mad *m)
+{
+	for (size_t i = 0; i < m->n_items; i++) {
+		if (model_multiple_results(&m->items[i].model) != NULL)
+			return true;
+	}
+	return false;
+}
+
 int mad_books_open(struct mad *m, struct error *err)
 {
+	struct shared_name name = book(m);
 	size_t rows = 0;
 	int r = make_folder(m, err);
 
 	if (r == 0)
-		r = perf_csv_count(m->package_fd, book(m), &rows, err);
+		r = perf_csv_check(&name, has_tables(m), &rows, err);
+	if (r == -ELOOP && !name.links)
+		return error_hint(err, r, "--output perf.csv follows it");
+	if (r == 0)
+		r = perf_super_check(m->package_fd, err);
+	if (r == 0)
+		r = check_folder("--summary-output", m->o->summary, err);
+	if (r == 0 && !m->from_manifest)
+		r = check_folder("--manifest-output", m->o->manifest_output, err);
 	if (r == 0)
 		m->summary = summary_new(rows);
 	return r;
@@ -161,6 +200,7 @@ static int write_files(struct mad *m, const struct mad_item *item,
 	AUTO_JSON struct json_object *record = make_record(m, item, outcome, f, status);
 	struct perf_result result = {
 		.kind = outcome->kind,
+		.container = outcome->test_s >= 0,
 		.record = record,
 		.configs = f->configs,
 		.table = f->has_table ? &f->table : NULL,
@@ -200,7 +240,7 @@ int mad_books_add(struct mad *m, const struct mad_item *item, const struct mad_o
 
 void mad_books_note(struct mad *m)
 {
-	AUTO_FREE char *path = realpath(book(m), NULL);
+	AUTO_FREE char *path = realpath(book(m).path, NULL);
 
 	front_note(&m->run->front, "models", json_object_get(m->summary));
 	if (path != NULL)
