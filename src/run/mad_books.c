@@ -120,11 +120,12 @@ static int read_findings(struct mad *m, const struct mad_item *item,
 			 struct error *err)
 {
 	const char *results = model_multiple_results(&item->model);
+	AUTO_CLOSE int fd = openat(m->package_fd, log, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	struct error why = ERROR_INIT;
 	int r = log_rules_make(item->model.object, m->context, &f->rules, err);
 
 	if (r == 0)
-		r = log_findings_read(m->package_fd, log, &f->rules, &f->log, err);
+		r = log_findings_read(fd, &f->rules, &f->log, err);
 	if (r < 0)
 		return r;
 	if (results != NULL && outcome->kind == OUTCOME_FINISHED)
