@@ -145,8 +145,7 @@ static int build_item(struct mad *m, struct mad_item *item, struct error *err)
 {
 	AUTO_LIVE_LOG struct live_log log = LIVE_LOG_INIT;
 	const char *name = model_name(&item->model);
-	int r = live_log_open(&log, m->package_fd, item->build_log,
-			      m->o->live_output ? STDOUT_FILENO : -1, err);
+	int r = mad_logs_build(m, item, &log, err);
 
 	if (r == 0) {
 		log_info("building %s for %s (%s)", item->image, name, item->build_log);
@@ -157,11 +156,12 @@ static int build_item(struct mad *m, struct mad_item *item, struct error *err)
 	log_error("model \"%s\": %s", name, item->failed.msg);
 	m->n_build_failures++;
 	build_manifest_add_failure(&m->manifest, name, NULL, item->failed.msg);
-	return mad_books_add(
+	mad_books_add(
 		m, item,
 		&(struct mad_outcome){
 			.kind = OUTCOME_BUILD, .why = item->failed, .gpus = -1, .test_s = -1 },
-		NULL, err);
+		-1);
+	return 0;
 }
 
 /* ---- images of a manifest ---- */
@@ -259,6 +259,17 @@ static bool offers_common(struct mad *m)
 	return false;
 }
 
+static void save_manifest(struct mad *m)
+{
+	struct error why = ERROR_INIT;
+
+	if (build_manifest_save(&m->manifest, AT_FDCWD,
+				m->o->manifest_output != NULL ? m->o->manifest_output
+							      : BUILD_MANIFEST_FILE,
+				&why) < 0)
+		mad_books_fault(m, &why);
+}
+
 int stage_mad_build(struct run *r, struct error *err)
 {
 	struct mad *m = r->extra;
@@ -271,10 +282,8 @@ int stage_mad_build(struct run *r, struct error *err)
 		else
 			ret = build_item(m, &m->items[i], err);
 	}
-	if (ret == 0 && !m->from_manifest)
-		ret = build_manifest_save(&m->manifest, AT_FDCWD,
-					  m->o->manifest_output != NULL ? m->o->manifest_output
-									: BUILD_MANIFEST_FILE,
-					  err);
+	/* also of the images that were built before the VM was lost */
+	if (!m->from_manifest)
+		save_manifest(m);
 	return ret;
 }
