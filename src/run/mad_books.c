@@ -56,6 +56,19 @@ static int check_folder(const char *option, const char *path, struct error *err)
 		       : 0;
 }
 
+/* The folder gets logs, too, and each new version of a book. */
+static int check_rights(const struct mad *m, struct error *err)
+{
+	const char *const paths[] = { ".", book(m).path, "perf_super.json" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(paths) && !m->dry_run; i++) {
+		if (faccessat(AT_FDCWD, paths[i], W_OK, AT_EACCESS) < 0 && errno != ENOENT)
+			return error_errno(err, "write to %s",
+					   i == 0 ? "the current folder" : paths[i]);
+	}
+	return 0;
+}
+
 static bool has_tables(const struct mad *m)
 {
 	for (size_t i = 0; i < m->n_items; i++) {
@@ -77,6 +90,8 @@ int mad_books_open(struct mad *m, struct error *err)
 		return error_hint(err, r, "--output perf.csv follows it");
 	if (r == 0)
 		r = perf_super_check(m->package_fd, err);
+	if (r == 0)
+		r = check_rights(m, err);
 	if (r == 0)
 		r = check_folder("--summary-output", m->o->summary, err);
 	if (r == 0 && !m->from_manifest)

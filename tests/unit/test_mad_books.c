@@ -163,6 +163,27 @@ Test(mad_books, have_their_folders_beforehand)
 	cr_expect_not_null(strstr(err.msg, "--summary-output none/s.json"), "%s", err.msg);
 }
 
+Test(mad_books, can_be_written_beforehand)
+{
+	AUTO_RUN struct mad m = make_run();
+	struct error err = ERROR_INIT;
+
+	if (geteuid() != 0)
+		return; /* another user is needed */
+	tree_file(root, "perf.csv", "model\n");
+	cr_assert_eq(chmod(root, 0755), 0);
+	cr_assert_eq(seteuid(65534), 0);
+	cr_expect_eq(mad_books_open(&m, &err), -EACCES);
+	cr_expect_str_eq(err.msg, "write to the current folder: Permission denied");
+	cr_assert_eq(seteuid(0), 0);
+	cr_assert_eq(chmod(root, 0777), 0);
+	cr_assert_eq(chmod("perf.csv", 0644), 0);
+	cr_assert_eq(seteuid(65534), 0);
+	cr_expect_eq(mad_books_open(&m, &err), -EACCES);
+	cr_expect_str_eq(err.msg, "write to perf.csv: Permission denied");
+	cr_assert_eq(seteuid(0), 0);
+}
+
 /* A link is followed only if its path was named. */
 Test(mad_books, are_nobodys_link)
 {
