@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/file.h"
 #include "base/json.h"
+#include "results/shared_file.h"
 
 #define NUMBER_MAX 64
 
@@ -78,14 +78,12 @@ static int check(const struct csv *csv, struct error *err)
 
 int multi_results_read(int dir_fd, const char *path, struct csv *ret, struct error *err)
 {
+	const struct shared_name name = { .dir_fd = dir_fd, .path = path };
 	AUTO_CSV struct csv csv = CSV_INIT;
 	AUTO_FREE char *text = NULL;
 	size_t len = 0;
-	int r = file_read_at(dir_fd, path, MULTI_RESULTS_CAP, &text, &len, err);
+	int r = shared_file_peek(&name, MULTI_RESULTS_CAP, &text, &len, err);
 
-	if (r == -EFBIG)
-		return error_set(err, EFBIG, "%s: larger than %zu MiB", path,
-				 MULTI_RESULTS_CAP >> 20);
 	if (r < 0)
 		return r;
 	r = csv_parse(text, len, &csv, err);

@@ -21,13 +21,13 @@ struct error;
 
 /**
  * multi_results_read() - Read and check such a table
- * @dir_fd: directory, or AT_FDCWD
- * @path:   the file this run has produced; an older one that lies about is not looked for here
+ * @dir_fd: folder with nothing but what this run has produced
+ * @path:   below it; no symbolic link is followed
  * @ret:    of the caller, who ends it with csv_done()
  *
  * Return: 0; -ENOENT no such file; -EINVAL no regular file, a column missing, no row with a
- * performance, a row longer than the header, a quote not closed; -EFBIG larger than the bounds;
- * -EILSEQ; -ENOMEM. The message names file, line and rule.
+ * performance, a row longer than the header, a quote not closed; -ELOOP; -EFBIG larger than the
+ * bounds; -EILSEQ; -ENOMEM. The message names file, line and rule.
  */
 int multi_results_read(int dir_fd, const char *path, struct csv *ret, struct error *err);
 

@@ -52,15 +52,14 @@ struct log_findings {
 
 /**
  * log_findings_read() - Read a run log
- * @dir_fd: directory, or AT_FDCWD
- * @path:   of the log, relative to it
- * @rules:  see log_errors.h
+ * @fd:    a file, from its first byte on; its offset stays. The log's own descriptor, as its name
+ *         may be another's by now
+ * @rules: see log_errors.h
  *
- * Reads it once, in pieces; memory does not depend on its size. Return: 0; -EINVAL not a regular
- * file; -ENOMEM; errno of open or read.
+ * Reads it once, in pieces; memory does not depend on its size. Return: 0; -ENOMEM; errno of read.
  */
-int log_findings_read(int dir_fd, const char *path, const struct log_rules *rules,
-		      struct log_findings *ret, struct error *err);
+int log_findings_read(int fd, const struct log_rules *rules, struct log_findings *ret,
+		      struct error *err);
 
 /**
  * outcome_status() - "SUCCESS", "FAILURE" or "SKIPPED"

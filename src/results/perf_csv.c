@@ -10,7 +10,6 @@
 #include "base/strv.h"
 #include "results/csv.h"
 #include "results/perf_record.h"
-#include "results/shared_file.h"
 
 /* The keys of the records that are no columns yet. */
 static void add_keys(struct strv *columns, struct json_object *records)
@@ -130,17 +129,24 @@ static int write_same(FILE *out, const char *text, size_t len)
 	return 0;
 }
 
+static int parse_book(const char *text, size_t len, struct csv *ret, struct error *err)
+{
+	int r = csv_parse(text, len, ret, err);
+
+	if (r == 0 && ret->unclosed > 0)
+		return error_set(err, EINVAL, "line %zu: the quote is never closed", ret->unclosed);
+	return r;
+}
+
 static int write_all(FILE *out, const char *text, size_t len, struct json_object *records,
 		     struct error *err)
 {
 	AUTO_STRV struct strv columns = STRV_INIT;
 	AUTO_CSV struct csv csv = CSV_INIT;
-	int r = csv_parse(text, len, &csv, err);
+	int r = parse_book(text, len, &csv, err);
 
 	if (r < 0)
 		return r;
-	if (csv.unclosed > 0)
-		return error_set(err, EINVAL, "line %zu: the quote is never closed", csv.unclosed);
 	table_columns(&csv, &columns);
 	for (size_t i = 0; csv.n_columns == 0 && i < PERF_COLUMNS; i++)
 		strv_add(&columns, perf_columns[i]);
@@ -172,12 +178,12 @@ static int add_rows(const char *text, size_t len, struct json_object *records, c
 	return r;
 }
 
-int perf_csv_append(int dir_fd, const char *path, struct json_object *records, struct error *err)
+int perf_csv_append(const struct shared_name *book, struct json_object *records, struct error *err)
 {
 	AUTO_SHARED_FILE struct shared_file file = SHARED_FILE_INIT;
 	AUTO_FREE char *text = NULL, *longer = NULL;
 	size_t len = 0, longer_len = 0;
-	int r = shared_file_open(dir_fd, path, &file, err);
+	int r = shared_file_open(book, &file, err);
 
 	if (r < 0)
 		return r;
@@ -186,20 +192,34 @@ int perf_csv_append(int dir_fd, const char *path, struct json_object *records, s
 		return r;
 	r = add_rows(text, len, records, &longer, &longer_len, err);
 	if (r < 0)
-		return error_prefix(err, r, "%s", path);
+		return error_prefix(err, r, "%s", book->path);
 	return shared_file_replace(&file, longer, longer_len, err);
 }
 
-int perf_csv_count(int dir_fd, const char *path, size_t *ret, struct error *err)
+static bool has_all_columns(const struct csv *csv)
+{
+	for (size_t i = 0; i < PERF_COLUMNS; i++) {
+		if (csv_column(csv, perf_columns[i]) < 0)
+			return false;
+	}
+	return true;
+}
+
+int perf_csv_check(const struct shared_name *book, bool further, size_t *ret, struct error *err)
 {
 	AUTO_CSV struct csv csv = CSV_INIT;
-	int r = csv_read_at(dir_fd, path, &csv, err);
+	AUTO_FREE char *text = NULL;
+	size_t len = 0;
+	int r = shared_file_peek(book, CSV_CAP, &text, &len, err);
 
-	if (r < 0 && r != -ENOENT)
-		return r;
-	if (csv.unclosed > 0)
-		return error_set(err, EINVAL, "%s: line %zu: the quote is never closed", path,
-				 csv.unclosed);
+	*ret = 0;
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	r = parse_book(text, len, &csv, err);
+	if (r == 0 && (further || !has_all_columns(&csv)))
+		r = check_rows(&csv, err);
+	if (r < 0)
+		return error_prefix(err, r, "%s", book->path);
 	*ret = csv.n_rows;
 	return 0;
 }

@@ -10,14 +10,15 @@
 #define BMVM_RESULTS_PERF_CSV_H
 
 #include <json-c/json.h>
+#include <stdbool.h>
 #include <stddef.h>
+
+#include "results/shared_file.h"
 
 struct error;
 
 /**
  * perf_csv_append() - Add rows to a perf.csv, which is made if need be
- * @dir_fd:  directory, or AT_FDCWD
- * @path:    relative to it; its folder must exist
  * @records: an array of objects, see perf_record.h; borrowed
  *
  * A new file begins with the 29 columns; others follow in the order in which they appear. The file
@@ -27,7 +28,7 @@ struct error;
  * header); -EFBIG; -EILSEQ; otherwise as shared_file_open() and shared_file_replace(). On failure
  * the file is as before.
  */
-int perf_csv_append(int dir_fd, const char *path, struct json_object *records, struct error *err);
+int perf_csv_append(const struct shared_name *book, struct json_object *records, struct error *err);
 
 /**
  * perf_csv_text() - A table of these records alone
@@ -41,12 +42,13 @@ char *perf_csv_text(struct json_object *records, const char *const *first, size_
 		    size_t *ret_len);
 
 /**
- * perf_csv_count() - How many rows a perf.csv has
+ * perf_csv_check() - Whether rows can be added to a perf.csv, and how many it has
+ * @further: rows with further columns than the 29 are to come
+ * @ret:     its rows now
  *
- * To be asked before a run, too: what cannot be read then cannot be added to later.
- * Return: 0, also for a file that is not there (no rows); -EINVAL a quote is never closed; the
- * error of csv_read_at().
+ * To be asked before a run, which takes longer. Return: 0, also for a file that is not there (no
+ * rows); what perf_csv_append() would return for the table; as shared_file_peek().
  */
-int perf_csv_count(int dir_fd, const char *path, size_t *ret, struct error *err);
+int perf_csv_check(const struct shared_name *book, bool further, size_t *ret, struct error *err);
 
 #endif

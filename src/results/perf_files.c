@@ -84,11 +84,6 @@ static void put(struct attempt *a, int dir_fd, const char *path, const char *tex
 		note(a, shared_file_put(dir_fd, path, text, strlen(text), err_of(a)));
 }
 
-static bool has_container(enum outcome_kind kind)
-{
-	return kind == OUTCOME_FINISHED || kind == OUTCOME_FAILED || kind == OUTCOME_INFRASTRUCTURE;
-}
-
 /* What all rows repeat is in memory once for each of them. */
 static int check_size(const struct perf_result *result, const struct csv *table, struct error *err)
 {
@@ -107,6 +102,9 @@ int perf_files_write(int dir_fd, const char *output, const struct perf_result *r
 		     struct error *err)
 {
 	const struct csv *table = result->kind == OUTCOME_FINISHED ? result->table : NULL;
+	const struct shared_name book = { .dir_fd = dir_fd,
+					  .path = output == NULL ? "perf.csv" : output,
+					  .links = output != NULL };
 	AUTO_JSON struct json_object *records = NULL, *entries = NULL;
 	AUTO_FREE char *rows = NULL, *entry = NULL;
 	struct attempt a = { .err = err };
@@ -119,10 +117,10 @@ int perf_files_write(int dir_fd, const char *output, const struct perf_result *r
 	if (r < 0)
 		return r;
 	records = records_of(result, table);
-	note(&a, perf_csv_append(dir_fd, output == NULL ? "perf.csv" : output, records, err));
+	note(&a, perf_csv_append(&book, records, err));
 	rows = perf_csv_text(records, perf_columns, PERF_COLUMNS, &len);
 	put(&a, dir_fd, "perf_entry.csv", rows);
-	if (!has_container(result->kind))
+	if (!result->container)
 		return a.r;
 	entry = entry_text(result, table, records);
 	put(&a, dir_fd, "perf_entry.json", entry);

@@ -13,6 +13,7 @@
 #define BMVM_RESULTS_PERF_FILES_H
 
 #include <json-c/json.h>
+#include <stdbool.h>
 
 #include "results/csv.h"
 #include "results/outcome.h"
@@ -21,7 +22,8 @@ struct error;
 
 /**
  * struct perf_result - What is to be written; all borrowed
- * @kind:    decides which files; nothing is written for OUTCOME_NOT_RUN
+ * @kind:    nothing is written for OUTCOME_NOT_RUN
+ * @container: it came to one, so that all files are written
  * @record:  see perf_record.h
  * @configs: see perf_configs.h; NULL for none
  * @table:   the model's own table of results; NULL for a single result, and used only if
@@ -29,6 +31,7 @@ struct error;
  */
 struct perf_result {
 	enum outcome_kind kind;
+	bool container;
 	struct json_object *record;
 	struct json_object *configs;
 	const struct csv *table;
@@ -37,7 +40,8 @@ struct perf_result {
 /**
  * perf_files_write() - Write them
  * @dir_fd: the working folder
- * @output: path of perf.csv, relative to it; its folder must exist; NULL for "perf.csv"
+ * @output: path of perf.csv as the user named it, relative to it; its folder must exist; NULL for
+ *          "perf.csv"
  *
  * A file that cannot be written does not keep the others from it, and is as it was before.
  * Return: 0; -EFBIG the rows would be too many bytes; the errno of the first that failed.

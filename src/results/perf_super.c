@@ -172,13 +172,16 @@ static int put_table(int dir_fd, const char *path, struct json_object *entries, 
 	return put_text(dir_fd, path, text, err);
 }
 
+#define BOOK "perf_super.json"
+
 static int add_to_book(int dir_fd, struct json_object *entries, struct error *err)
 {
+	const struct shared_name name = { .dir_fd = dir_fd, .path = BOOK };
 	AUTO_SHARED_FILE struct shared_file file = SHARED_FILE_INIT;
 	AUTO_JSON struct json_object *book = NULL;
 	AUTO_FREE char *text = NULL, *longer = NULL;
 	size_t len = 0;
-	int r = shared_file_open(dir_fd, "perf_super.json", &file, err);
+	int r = shared_file_open(&name, &file, err);
 
 	if (r < 0)
 		return r;
@@ -187,16 +190,30 @@ static int add_to_book(int dir_fd, struct json_object *entries, struct error *er
 		return r;
 	r = parse_book(text, len, &book, err);
 	if (r < 0)
-		return error_prefix(err, r, "perf_super.json");
+		return error_prefix(err, r, BOOK);
 	for (size_t i = 0; i < json_object_array_length(entries); i++)
 		(void)json_object_array_add(book,
 					    json_object_get(json_object_array_get_idx(entries, i)));
 	longer = perf_json_text(book);
 	if (longer == NULL)
-		return error_set(err, ENOMEM, "write perf_super.json: out of memory");
+		return error_set(err, ENOMEM, "write " BOOK ": out of memory");
 	/* the table first: the lock goes with the old perf_super.json */
 	r = put_table(dir_fd, "perf_super.csv", book, err);
 	return r < 0 ? r : shared_file_replace(&file, longer, strlen(longer), err);
+}
+
+int perf_super_check(int dir_fd, struct error *err)
+{
+	const struct shared_name name = { .dir_fd = dir_fd, .path = BOOK };
+	AUTO_JSON struct json_object *book = NULL;
+	AUTO_FREE char *text = NULL;
+	size_t len = 0;
+	int r = shared_file_peek(&name, PERF_SUPER_CAP, &text, &len, err);
+
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	r = parse_book(text, len, &book, err);
+	return r < 0 ? error_prefix(err, r, BOOK) : 0;
 }
 
 int perf_super_write(int dir_fd, struct json_object *entries, struct error *err)

@@ -45,6 +45,14 @@ struct json_object *perf_super_records(struct json_object *record, struct json_o
  */
 int perf_super_write(int dir_fd, struct json_object *entries, struct error *err);
 
+/**
+ * perf_super_check() - Whether entries can be added to the book, before a run
+ *
+ * Return: 0, also when there is no book; -EINVAL perf_super.json is no list, or no JSON; as
+ * shared_file_peek().
+ */
+int perf_super_check(int dir_fd, struct error *err);
+
 /** perf_json_text() - JSON with an indent of two and a line end; owned; NULL without memory. */
 char *perf_json_text(struct json_object *o);
 

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "results/plain_open.h"
 
 /* The folder of @path; owned by the caller, NULL without memory. */
 static char *folder_of(const char *path)
@@ -53,10 +54,12 @@ static int own_as_before(int dir_fd, const char *path, int fd)
 static int fill_and_rename(int dir_fd, const char *tmp, const char *path, const void *data,
 			   size_t len)
 {
-	AUTO_CLOSE int fd =
-		openat(dir_fd, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
-	int r = fd < 0 ? -errno : fd_write_all(fd, data, len);
+	AUTO_CLOSE int fd = -1;
+	int r;
 
+	(void)unlinkat(dir_fd, tmp, 0);
+	fd = openat(dir_fd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
+	r = fd < 0 ? -errno : fd_write_all(fd, data, len);
 	if (r == 0)
 		r = own_as_before(dir_fd, path, fd);
 	if (r == 0 && fsync(fd) < 0)
@@ -81,22 +84,31 @@ int shared_file_put(int dir_fd, const char *path, const void *data, size_t len, 
 	return r < 0 ? error_set(err, -r, "write %s: %s", path, strerror(-r)) : 0;
 }
 
+static int open_file(const struct shared_file *file, int flags)
+{
+	int fd;
+
+	flags |= O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW;
+	if (!file->links)
+		return plain_open(file->dir_fd, file->path, flags, 0666);
+	fd = openat(file->dir_fd, file->path, flags, 0666);
+	return fd < 0 ? -errno : fd;
+}
+
 /* Opens what is there or makes it. Return: descriptor or -errno; -EAGAIN when others were quicker.
  */
 static int open_or_make(struct shared_file *file)
 {
-	int flags = O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW;
-	int fd = openat(file->dir_fd, file->path, flags);
+	int fd = open_file(file, O_RDWR);
 
-	if (fd < 0 && errno == ENOENT) {
-		fd = openat(file->dir_fd, file->path, flags | O_CREAT | O_EXCL, 0666);
-		if (fd < 0 && errno == EEXIST)
-			return -EAGAIN;
-		file->made = fd >= 0;
-		if (fd >= 0)
-			(void)own_as_folder(file->dir_fd, file->path, fd);
-	}
-	return fd < 0 ? -errno : fd;
+	if (fd != -ENOENT)
+		return fd;
+	fd = open_file(file, O_RDWR | O_CREAT | O_EXCL);
+	if (fd < 0)
+		return fd == -EEXIST ? -EAGAIN : fd;
+	file->made = true;
+	(void)own_as_folder(file->dir_fd, file->path, fd);
+	return fd;
 }
 
 /* Whether @fd is still what the path names. */
@@ -146,23 +158,26 @@ static char *resolve(int dir_fd, const char *path)
 	return strdup(name);
 }
 
-static int lock_failed(struct shared_file *file, int r, const char *path, struct error *err)
+static int open_failed(int r, const char *path, struct error *err)
 {
-	shared_file_done(file);
 	if (r == -EWOULDBLOCK)
 		return error_set(err, EWOULDBLOCK, "%s: another program has it locked for %d s",
 				 path, SHARED_FILE_WAIT_S);
 	if (r == -EINVAL)
 		return error_set(err, EINVAL, "%s: not a regular file", path);
+	if (r == -ELOOP)
+		return error_set(err, ELOOP, "%s: a symbolic link, which is not followed", path);
 	return error_set(err, -r, "open %s: %s", path, strerror(-r));
 }
 
-int shared_file_open(int dir_fd, const char *path, struct shared_file *ret, struct error *err)
+int shared_file_open(const struct shared_name *name, struct shared_file *ret, struct error *err)
 {
-	struct shared_file file = { .dir_fd = dir_fd, .path = resolve(dir_fd, path), .fd = -1 };
+	const char *path = name->path;
+	struct shared_file file = { .dir_fd = name->dir_fd, .links = name->links, .fd = -1 };
 	uint64_t deadline_ns = deadline_in_s(SHARED_FILE_WAIT_S);
 	int r;
 
+	file.path = name->links ? resolve(name->dir_fd, path) : strdup(path);
 	if (file.path == NULL)
 		return error_set(err, ENOMEM, "open %s: out of memory", path);
 	r = try_lock(&file, deadline_ns);
@@ -170,10 +185,42 @@ int shared_file_open(int dir_fd, const char *path, struct shared_file *ret, stru
 		close_fd(&file.fd);
 		r = try_lock(&file, deadline_ns);
 	}
-	if (r < 0)
-		return lock_failed(&file, r, path, err);
+	if (r < 0) {
+		shared_file_done(&file);
+		return open_failed(r, path, err);
+	}
 	*ret = file;
 	return 0;
+}
+
+static int open_for_reading(const struct shared_name *name)
+{
+	int flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+	AUTO_CLOSE int fd = name->links ? openat(name->dir_fd, name->path, flags)
+					: plain_open(name->dir_fd, name->path, flags, 0);
+	struct stat st;
+
+	if (fd < 0)
+		return name->links ? -errno : fd;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	return S_ISREG(st.st_mode) ? TAKE_FD(fd) : -EINVAL;
+}
+
+int shared_file_peek(const struct shared_name *name, size_t cap, char **ret, size_t *ret_len,
+		     struct error *err)
+{
+	struct shared_file file = SHARED_FILE_INIT;
+	int r;
+
+	file.fd = open_for_reading(name);
+	if (file.fd < 0)
+		return open_failed(file.fd, name->path, err);
+	file.path = strdup(name->path);
+	r = file.path == NULL ? error_set(err, ENOMEM, "open %s: out of memory", name->path)
+			      : shared_file_read(&file, cap, ret, ret_len, err);
+	shared_file_done(&file);
+	return r;
 }
 
 int shared_file_read(const struct shared_file *file, size_t cap, char **ret, size_t *ret_len,

@@ -7,6 +7,9 @@
  * file's place by rename; whoever waited for the lock then holds that of a file without a name, and
  * opens the new one. A reader without the lock sees the old or the new version, and a full disk
  * leaves the old one.
+ *
+ * The folder may be a stranger's package: a symbolic link in the place of such a file is followed
+ * only where the user has named that path.
  */
 #ifndef BMVM_RESULTS_SHARED_FILE_H
 #define BMVM_RESULTS_SHARED_FILE_H
@@ -24,12 +27,14 @@ struct error;
  * struct shared_file - A file whose lock is held
  * @dir_fd: borrowed
  * @path:   relative to it; where a symbolic link led, not that link
+ * @links:  folders on the way to it may be links, too
  * @fd:     open for reading and writing; the lock
  * @made:   it was not there before
  */
 struct shared_file {
 	int dir_fd;
 	char *path;
+	bool links;
 	int fd;
 	bool made;
 };
@@ -40,15 +45,38 @@ struct shared_file {
 	}
 
 /**
- * shared_file_open() - Open or make a file, and lock it
- * @dir_fd: directory, borrowed for the lifetime of @ret, or AT_FDCWD
+ * struct shared_name - Which file
+ * @dir_fd: directory, or AT_FDCWD
  * @path:   relative to it; its folder must exist
- * @ret:    of the caller, who ends it with shared_file_done()
+ * @links:  the user named it: symbolic links are followed. Else there may be none in @path
+ */
+struct shared_name {
+	int dir_fd;
+	const char *path;
+	bool links;
+};
+
+/**
+ * shared_file_open() - Open or make a file, and lock it
+ * @name: its dir_fd is borrowed for the lifetime of @ret
+ * @ret:  of the caller, who ends it with shared_file_done()
  *
  * Blocks up to SHARED_FILE_WAIT_S seconds for the lock. Return: 0; -EWOULDBLOCK somebody held it
- * all that time; -EINVAL not a regular file; -ENOMEM; the errno of open or lock.
+ * all that time; -EINVAL not a regular file; -ELOOP a symbolic link; -ENOMEM; the errno of open or
+ * lock.
  */
-int shared_file_open(int dir_fd, const char *path, struct shared_file *ret, struct error *err);
+int shared_file_open(const struct shared_name *name, struct shared_file *ret, struct error *err);
+
+/**
+ * shared_file_peek() - Read the present version without the lock, and make nothing
+ * @cap: -EFBIG when it is larger, bytes
+ * @ret: owned by the caller, NUL-terminated behind @ret_len bytes
+ *
+ * Return: 0; -ENOENT it is not there; -EFBIG; -EINVAL, -ELOOP as shared_file_open(); -ENOMEM; errno
+ * of open or read.
+ */
+int shared_file_peek(const struct shared_name *name, size_t cap, char **ret, size_t *ret_len,
+		     struct error *err);
 
 /**
  * shared_file_read() - Read it

@@ -36,7 +36,7 @@ static struct json_object *success(const struct summary_run *run)
 	json_add_str(o, "image", run->image);
 	json_add_str(o, "status", run->status);
 	json_add_str(o, "performance", run->performance);
-	json_add(o, "duration", perf_number(run->test_s));
+	json_add(o, "duration", run->test_s < 0 ? NULL : perf_number(run->test_s));
 	return o;
 }
 

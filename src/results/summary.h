@@ -24,7 +24,7 @@ struct error;
  * @model:         its name
  * @image:         that was run; NULL for none
  * @performance:   as it was printed, or the path of the model's own table; NULL for none
- * @test_s:        seconds of its script
+ * @test_s:        seconds of its script; below 0 when it came to no container
  * @why:           a failure in one line; NULL points to the logs
  * @rows:          it has added to perf.csv
  */

@@ -4,8 +4,8 @@
  *
  * The package is the current folder. What is run is decided before anything is touched
  * (mad_plan.c); then the stages of mad_run.c: Docker, the package into the guest (mad_package.c),
- * images (mad_build.c), models (mad_job.c and mad_model.c), each with its row in the books
- * (mad_books.c).
+ * images (mad_build.c), models (mad_job.c and mad_model.c), each with its logs (mad_logs.c), with
+ * what it leaves (mad_collect.c) and its row in the books (mad_books.c).
  */
 #ifndef BMVM_RUN_MAD_H
 #define BMVM_RUN_MAD_H
@@ -15,6 +15,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/error.h"
+#include "results/csv.h"
+#include "results/log_errors.h"
 #include "results/outcome.h"
 #include "run/pipeline.h"
 #include "workload/data.h"
@@ -42,11 +45,14 @@
  * @architecture: likewise
  * @pull:         reference it is pulled by, NULL: @image itself
  * @record:       its entry in built_images; NULL before it was built
+ * @results:      of multiple_results, in the package; NULL: none
+ * @rules:        signs of failure in its log
  * @data:         decided in the plan, as folders of the host become mounts of the VM
+ * @build_fd:     its build log, and that one's lock; -1 when there is none
  * @ready:        the image is in the guest
  * @left_out:     a manifest's image for other GPUs
- * @in_books:     its image did not build, and has its row
- * @failed:       why it is not, once that is known
+ * @told:         the books have it
+ * @failed:       why it cannot be run, once that is known
  */
 struct mad_item {
 	struct model model;
@@ -60,13 +66,21 @@ struct mad_item {
 	char *gpu_vendor;
 	char *architecture;
 	char *pull;
+	char *results;
 	struct json_object *record;
+	struct log_rules rules;
 	struct data_plan data;
+	int build_fd;
 	bool ready;
 	bool left_out;
-	bool in_books;
+	bool told;
 	struct error failed;
 };
+
+#define MAD_ITEM_INIT                                                                              \
+	{                                                                                          \
+		.model = MODEL_INIT, .build_fd = -1                                                \
+	}
 
 /**
  * struct mad - One run of models
@@ -83,6 +97,9 @@ struct mad_item {
  * @common:      Dockerfiles are offered docker/common
  * @machine:     the host's name
  * @summary:     of the run phase, owned
+ * @started:     the guest is up: what is not run from now on has its rows, too
+ * @wrote:       there are rows of this run
+ * @books_failed: something of what a run leaves could not be written
  * @package_fd:  the current folder
  */
 struct mad {
@@ -105,6 +122,9 @@ struct mad {
 	bool common;
 	char machine[256];
 	struct json_object *summary;
+	bool started;
+	bool wrote;
+	bool books_failed;
 	int package_fd;
 };
 
@@ -161,9 +181,6 @@ int mad_exec(struct mad *m, struct live_log *log, const struct mad_command *cmd,
 int mad_capture(struct mad *m, const struct strv *argv, uint64_t deadline_ns, char *ret,
 		size_t size, struct error *err);
 
-/** mad_is_end() - Whether an errno says that the run is over: a signal, VM or connection gone. */
-bool mad_is_end(int r);
-
 /**
  * mad_docker_answers() - After a failed command: is it Docker that failed?
  *
@@ -197,6 +214,7 @@ int mad_gpus_look(struct mad *m, struct error *err);
  * @launcher: NULL when it came to no container
  * @gpus:     -1: never decided
  * @test_s:   seconds of its script; 0: that did not succeed, -1: it came to no container
+ * @table:    its own table of results, borrowed; NULL: there is none that can be read
  */
 struct mad_outcome {
 	enum outcome_kind kind;
@@ -205,7 +223,7 @@ struct mad_outcome {
 	const char *launcher;
 	int64_t gpus;
 	double test_s;
-	bool has_results;
+	const struct csv *table;
 };
 
 /**
@@ -214,6 +232,9 @@ struct mad_outcome {
  * @credential:            for cloning, borrowed, or NULL
  * @timeout_s:             0: none
  * @deadline_ns:           of container, scripts and model together
+ * @before:                what was in the package's folder before it, see left_files.h; owned,
+ *                         NULL: not known
+ * @table:                 its own table of results
  */
 struct mad_job {
 	struct mad *m;
@@ -229,6 +250,8 @@ struct mad_job {
 	struct json_object *credential;
 	int64_t timeout_s;
 	uint64_t deadline_ns;
+	char *before;
+	struct csv table;
 };
 
 /**
@@ -245,29 +268,96 @@ void mad_job_done(struct mad_job *j);
 /** mad_job_launcher() - What starts the model, as the books have it. */
 const char *mad_job_launcher(const struct mad_job *j);
 
+/* ---- mad_logs.c ---- */
+
+/**
+ * mad_logs_build(), mad_logs_run() - Begin a log of an item
+ *
+ * When another run in this folder writes a log of that name, the item's names of logs get a number.
+ * Return: 0; as live_log_open().
+ */
+int mad_logs_build(struct mad *m, struct mad_item *item, struct live_log *log, struct error *err);
+int mad_logs_run(struct mad *m, struct mad_item *item, struct live_log *log, struct error *err);
+
+/**
+ * mad_logs_join() - Build log and run log in one, if the item was built
+ * @run_fd: the run log, which may still be written
+ *
+ * What fails is told, see mad_books_fault().
+ */
+void mad_logs_join(struct mad *m, struct mad_item *item, int run_fd);
+
+/* ---- mad_collect.c ---- */
+
+/**
+ * mad_ends_run() - Whether an errand in the guest failed so that nothing more can be done
+ * @r:           what it returned, < 0
+ * @deadline_ns: that it was given
+ *
+ * Signals, the loss of VM or connection, a guest that does not answer, and a host that cannot be
+ * written to. All else may be the doing of the model that was run, and is no reason.
+ */
+bool mad_ends_run(int r, uint64_t deadline_ns);
+
+/**
+ * mad_collect_begin() - Look what is in the package's folder before a model is run
+ *
+ * Return: 0; -errno of what ends the run.
+ */
+int mad_collect_begin(struct mad_job *j, struct error *err);
+
+/**
+ * mad_collect() - Bring out what it made, into the current folder
+ *
+ * First its own table of results, which is read and is in @j->outcome then; then the other files;
+ * with --keep-model-dir the folder it ran in, which replaces an older one. All of it arrives in a
+ * private folder and is renamed to its place, if that is not one of ours and nothing but a file, or
+ * for the folder a folder, is in the way. What cannot be brought out is told.
+ * Return: 0; -errno of what ends the run.
+ */
+int mad_collect(struct mad_job *j, struct error *err);
+
 /* ---- mad_books.c ---- */
 
 /** mad_books_open() - Check that the books can be added to, before anything is run. */
 int mad_books_open(struct mad *m, struct error *err);
 
 /**
- * mad_books_add() - Read the log, write rows and files for a model
- * @log: name of its log, NULL when there is none
- *
- * Return: 0; errno of the first file that cannot be written.
+ * mad_books_own() - Files in the package's folder that options such as --output name
+ * @ret: relative to it, plain, are added; see strv_error()
  */
-int mad_books_add(struct mad *m, const struct mad_item *item, const struct mad_outcome *outcome,
-		  const char *log, struct error *err);
+void mad_books_own(const struct mad *m, struct strv *ret);
+
+/**
+ * mad_books_add() - Read the log, write rows and files for a model
+ * @log_fd: its run log, -1 when there is none
+ *
+ * What cannot be written is told, see mad_books_fault(), and does not stop other models.
+ */
+void mad_books_add(struct mad *m, struct mad_item *item, const struct mad_outcome *outcome,
+		   int log_fd);
+
+/** mad_books_fault() - Tell what of the books could not be written; the run has failed then. */
+void mad_books_fault(struct mad *m, const struct error *why);
 
 /** mad_books_note() - Tell the receipt which models were run, and where their rows are. */
 void mad_books_note(struct mad *m);
 
-/** mad_books_close() - Write the summary and say how it went. */
-int mad_books_close(struct mad *m, struct error *err);
+/**
+ * mad_books_close() - Write the summary
+ * @failed: what ended the run, NULL: it came to its end. Models that it did not come to have failed
+ *          with it, with rows if the guest was up
+ *
+ * Return: 0; errno of writing the summary.
+ */
+int mad_books_close(struct mad *m, const struct error *failed, struct error *err);
 
 /* ---- mad_run.c ---- */
 
-/** mad_verdict() - Of a run that came to its end: 0; 2 an image did not build; 3 a model failed. */
+/**
+ * mad_verdict() - Of a run that came to its end: 0; 2 an image did not build; 3 a model failed, or
+ * the books could not be written
+ */
 int mad_verdict(const struct mad *m);
 
 #endif

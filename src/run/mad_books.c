@@ -10,18 +10,21 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
-#include "results/log_errors.h"
-#include "results/multi_results.h"
 #include "results/perf_configs.h"
 #include "results/perf_csv.h"
 #include "results/perf_files.h"
 #include "results/perf_record.h"
+#include "results/perf_super.h"
 #include "results/summary.h"
 #include "run/mad.h"
 
-static const char *book(const struct mad *m)
+static struct shared_name book(const struct mad *m)
 {
-	return m->o->output != NULL ? m->o->output : "perf.csv";
+	const char *output = m->o->output;
+
+	return (struct shared_name){ .dir_fd = m->package_fd,
+				     .path = output != NULL ? output : "perf.csv",
+				     .links = output != NULL };
 }
 
 /* --output may be in a folder that is not there yet. */
@@ -37,64 +40,126 @@ static int make_folder(const struct mad *m, struct error *err)
 			      : file_mkdirs(folder, 0755, err);
 }
 
+/* What is asked for at the end must have its place at the beginning. */
+static int check_folder(const char *option, const char *path, struct error *err)
+{
+	const char *slash = path == NULL ? NULL : strrchr(path, '/');
+	AUTO_FREE char *folder = NULL;
+
+	if (slash == NULL || slash == path)
+		return 0;
+	folder = strndup(path, (size_t)(slash - path));
+	if (folder == NULL)
+		return error_set(err, ENOMEM, "out of memory");
+	return faccessat(AT_FDCWD, folder, W_OK, AT_EACCESS) < 0
+		       ? error_errno(err, "%s %s: the folder %s", option, path, folder)
+		       : 0;
+}
+
+/* The folder gets logs, too, and each new version of a book. */
+static int check_rights(const struct mad *m, struct error *err)
+{
+	const char *const paths[] = { ".", book(m).path, "perf_super.json" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(paths) && !m->dry_run; i++) {
+		if (faccessat(AT_FDCWD, paths[i], W_OK, AT_EACCESS) < 0 && errno != ENOENT)
+			return error_errno(err, "write to %s",
+					   i == 0 ? "the current folder" : paths[i]);
+	}
+	return 0;
+}
+
+static bool has_tables(const struct mad *m)
+{
+	for (size_t i = 0; i < m->n_items; i++) {
+		if (model_multiple_results(&m->items[i].model) != NULL)
+			return true;
+	}
+	return false;
+}
+
 int mad_books_open(struct mad *m, struct error *err)
 {
+	struct shared_name name = book(m);
 	size_t rows = 0;
 	int r = make_folder(m, err);
 
 	if (r == 0)
-		r = perf_csv_count(m->package_fd, book(m), &rows, err);
+		r = perf_csv_check(&name, has_tables(m), &rows, err);
+	if (r == -ELOOP && !name.links)
+		return error_hint(err, r, "--output perf.csv follows it");
+	if (r == 0)
+		r = perf_super_check(m->package_fd, err);
+	if (r == 0)
+		r = check_rights(m, err);
+	if (r == 0)
+		r = check_folder("--summary-output", m->o->summary, err);
+	if (r == 0 && !m->from_manifest)
+		r = check_folder("--manifest-output", m->o->manifest_output, err);
 	if (r == 0)
 		m->summary = summary_new(rows);
 	return r;
 }
 
-/* Signs of failure and performance in the log; what the model wrote itself. */
+/* The present folder's own name is no part of the path. */
+static void add_own(const char *here, const char *path, struct strv *ret)
+{
+	const char *slash = path == NULL ? NULL : strrchr(path, '/');
+	const char *base = slash == NULL ? path : slash + 1;
+	AUTO_FREE char *folder = NULL, *real = NULL;
+	size_t len = strlen(here);
+
+	if (path == NULL)
+		return;
+	folder = slash == NULL ? strdup(".") : strndup(path, (size_t)(slash - path) + 1);
+	real = folder == NULL ? NULL : realpath(folder, NULL);
+	if (real == NULL || strncmp(real, here, len) != 0)
+		return;
+	if (real[len] == '\0')
+		strv_add(ret, base);
+	else if (real[len] == '/')
+		strv_addf(ret, "%s/%s", real + len + 1, base);
+}
+
+void mad_books_own(const struct mad *m, struct strv *ret)
+{
+	AUTO_FREE char *here = realpath(".", NULL);
+	const char *const paths[] = { m->o->output, m->o->summary, m->o->manifest,
+				      m->o->manifest_output,
+				      m->run == NULL ? NULL : m->run->o->receipt };
+
+	for (size_t i = 0; here != NULL && i < ARRAY_SIZE(paths); i++)
+		add_own(here, paths[i], ret);
+}
+
+/* Signs of failure and performance in the log; what the model was configured with. */
 struct findings {
 	struct log_findings log;
-	struct log_rules rules;
-	struct csv table;
-	bool has_table;
+	const struct csv *table;
 	struct json_object *configs;
 };
 
 static void findings_done(struct findings *f)
 {
-	log_rules_done(&f->rules);
-	csv_done(&f->table);
 	(void)json_object_put(f->configs);
 }
 
-static void read_table(struct mad *m, const char *name, struct findings *f)
+static void read_findings(struct mad *m, const struct mad_item *item,
+			  const struct mad_outcome *outcome, int log_fd, struct findings *f)
 {
+	const struct model *model = &item->model;
 	struct error why = ERROR_INIT;
-	int r = multi_results_read(m->package_fd, name, &f->table, &why);
 
-	f->has_table = r == 0;
-	f->log.measured = r == 0;
-	if (r < 0)
-		log_warning("multiple_results: %s", why.msg);
-}
-
-static int read_findings(struct mad *m, const struct mad_item *item,
-			 const struct mad_outcome *outcome, const char *log, struct findings *f,
-			 struct error *err)
-{
-	const char *results = model_multiple_results(&item->model);
-	struct error why = ERROR_INIT;
-	int r = log_rules_make(item->model.object, m->context, &f->rules, err);
-
-	if (r == 0)
-		r = log_findings_read(m->package_fd, log, &f->rules, &f->log, err);
-	if (r < 0)
-		return r;
-	if (results != NULL && outcome->kind == OUTCOME_FINISHED)
-		read_table(m, results, f);
-	if (model_scripts(&item->model) != NULL &&
-	    perf_configs_load(m->package_fd, model_scripts(&item->model), model_args(&item->model),
-			      &f->configs, &why) < 0)
+	if (log_findings_read(log_fd, &item->rules, &f->log, &why) < 0)
+		mad_books_fault(m, &why);
+	if (outcome->kind == OUTCOME_FINISHED && item->results != NULL) {
+		f->table = outcome->table;
+		f->log.measured = outcome->table != NULL;
+	}
+	if (model_scripts(model) != NULL &&
+	    perf_configs_load(m->package_fd, model_scripts(model), model_args(model), &f->configs,
+			      &why) < 0)
 		log_warning("%s", why.msg);
-	return 0;
 }
 
 static struct json_object *make_record(struct mad *m, const struct mad_item *item,
@@ -117,7 +182,7 @@ static struct json_object *make_record(struct mad *m, const struct mad_item *ite
 		.test_s = outcome->test_s,
 		.data = { .name = names, .provider = providers },
 	};
-	bool measured = outcome->kind == OUTCOME_FINISHED && f->log.measured && !f->has_table;
+	bool measured = outcome->kind == OUTCOME_FINISHED && f->log.measured && f->table == NULL;
 	AUTO_JSON struct json_object *unbuilt = NULL;
 
 	if (item->record == NULL) {
@@ -135,7 +200,7 @@ static void tell(const struct mad_item *item, const struct mad_outcome *outcome,
 {
 	const char *name = model_name(&item->model);
 
-	if (strcmp(status, "SUCCESS") == 0 && f->has_table)
+	if (strcmp(status, "SUCCESS") == 0 && f->table != NULL)
 		log_info("%s: %s, results in %s", name, status,
 			 model_multiple_results(&item->model));
 	else if (strcmp(status, "SUCCESS") == 0)
@@ -152,55 +217,88 @@ static void tell(const struct mad_item *item, const struct mad_outcome *outcome,
 		log_info("%s: %s", name, status);
 }
 
-static int write_files(struct mad *m, const struct mad_item *item,
-		       const struct mad_outcome *outcome, struct findings *f, struct error *err)
+void mad_books_fault(struct mad *m, const struct error *why)
 {
-	const char *metrics = variables_environ(environ, "MAD_COLLECT_METRICS");
-	const char *status = outcome_status(outcome->kind, &f->log,
-					    metrics != NULL && strcmp(metrics, "false") == 0);
-	AUTO_JSON struct json_object *record = make_record(m, item, outcome, f, status);
-	struct perf_result result = {
-		.kind = outcome->kind,
-		.record = record,
-		.configs = f->configs,
-		.table = f->has_table ? &f->table : NULL,
-	};
-	struct summary_run run = {
-		.kind = outcome->kind,
-		.status = status,
-		.model = model_name(&item->model),
-		.image = item->image,
-		.performance = f->has_table ? model_multiple_results(&item->model)
-			       : f->log.measured && outcome->kind == OUTCOME_FINISHED
-				       ? f->log.performance.value
-				       : NULL,
-		.test_s = outcome->test_s,
-		.why = outcome->why.msg[0] != '\0' ? outcome->why.msg : NULL,
-		.rows = outcome->kind == OUTCOME_NOT_RUN ? 0
-			: f->has_table                   ? f->table.n_rows
-							 : 1,
-	};
-
-	tell(item, outcome, f, status);
-	summary_add(m->summary, &run);
-	return perf_files_write(m->package_fd, m->o->output, &result, err);
+	log_failure(why);
+	m->books_failed = true;
 }
 
-int mad_books_add(struct mad *m, const struct mad_item *item, const struct mad_outcome *outcome,
-		  const char *log, struct error *err)
+static const char *status_of(const struct mad_outcome *outcome, const struct findings *f)
 {
-	struct findings f = { .rules = LOG_RULES_INIT };
-	int r = log == NULL ? 0 : read_findings(m, item, outcome, log, &f, err);
+	const char *metrics = variables_environ(environ, "MAD_COLLECT_METRICS");
 
-	if (r == 0)
-		r = write_files(m, item, outcome, &f, err);
+	return outcome_status(outcome->kind, &f->log,
+			      metrics != NULL && strcmp(metrics, "false") == 0);
+}
+
+static void write_rows(struct mad *m, const struct mad_item *item,
+		       const struct mad_outcome *outcome, const struct findings *f)
+{
+	AUTO_JSON struct json_object *record =
+		make_record(m, item, outcome, f, status_of(outcome, f));
+	struct perf_result result = {
+		.kind = outcome->kind,
+		.container = outcome->test_s >= 0,
+		.record = record,
+		.configs = f->configs,
+		.table = f->table,
+	};
+	struct error why = ERROR_INIT;
+
+	if (outcome->kind == OUTCOME_NOT_RUN)
+		return;
+	m->wrote = true;
+	if (perf_files_write(m->package_fd, m->o->output, &result, &why) < 0)
+		mad_books_fault(m, &why);
+}
+
+/* @rows: in perf.csv. */
+static void count(struct mad *m, const struct mad_item *item, const struct mad_outcome *outcome,
+		  const struct findings *f, size_t rows)
+{
+	const char *performance = NULL;
+
+	if (f->table != NULL)
+		performance = model_multiple_results(&item->model);
+	else if (f->log.measured && outcome->kind == OUTCOME_FINISHED)
+		performance = f->log.performance.value;
+	summary_add(m->summary,
+		    &(struct summary_run){
+			    .kind = outcome->kind,
+			    .status = status_of(outcome, f),
+			    .model = model_name(&item->model),
+			    .image = item->image,
+			    .performance = performance,
+			    .test_s = outcome->test_s,
+			    .why = outcome->why.msg[0] != '\0' ? outcome->why.msg : NULL,
+			    .rows = rows,
+		    });
+}
+
+static size_t rows_of(const struct mad_outcome *outcome, const struct findings *f)
+{
+	if (outcome->kind == OUTCOME_NOT_RUN)
+		return 0;
+	return f->table != NULL ? f->table->n_rows : 1;
+}
+
+void mad_books_add(struct mad *m, struct mad_item *item, const struct mad_outcome *outcome,
+		   int log_fd)
+{
+	struct findings f = { .configs = NULL };
+
+	item->told = true;
+	if (log_fd >= 0)
+		read_findings(m, item, outcome, log_fd, &f);
+	tell(item, outcome, &f, status_of(outcome, &f));
+	count(m, item, outcome, &f, rows_of(outcome, &f));
+	write_rows(m, item, outcome, &f);
 	findings_done(&f);
-	return r;
 }
 
 void mad_books_note(struct mad *m)
 {
-	AUTO_FREE char *path = realpath(book(m), NULL);
+	AUTO_FREE char *path = realpath(book(m).path, NULL);
 
 	front_note(&m->run->front, "models", json_object_get(m->summary));
 	if (path != NULL)
@@ -217,18 +315,44 @@ static void remove_entries(const struct mad *m)
 		(void)unlinkat(m->package_fd, names[i], 0);
 }
 
-int mad_books_close(struct mad *m, struct error *err)
+/* Those the run did not come to. On a host that was left as it was before there are no rows. */
+static void add_unreached(struct mad *m, const struct error *failed)
+{
+	const struct mad_outcome outcome = {
+		.kind = OUTCOME_INFRASTRUCTURE, .why = *failed, .gpus = -1, .test_s = -1
+	};
+	const struct findings nothing = { .configs = NULL };
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->n_items; i++) {
+		struct mad_item *item = &m->items[i];
+
+		if (item->told || item->left_out)
+			continue;
+		item->told = true;
+		n++;
+		count(m, item, &outcome, &nothing, m->started ? 1 : 0);
+		if (m->started)
+			write_rows(m, item, &outcome, &nothing);
+	}
+	if (n > 0)
+		log_error("%zu of %zu models were not run", n, m->n_items);
+}
+
+int mad_books_close(struct mad *m, const struct error *failed, struct error *err)
 {
 	AUTO_JSON struct json_object *whole = NULL;
 	struct json_object *summary = m->summary;
 
-	if (m->o->cleanup_perf)
+	if (failed != NULL)
+		add_unreached(m, failed);
+	if (m->o->cleanup_perf && m->wrote)
 		remove_entries(m);
 	if (m->o->summary == NULL)
 		return 0;
 	if (!m->from_manifest) {
 		whole = summary_workflow(build_manifest_summary(&m->manifest), m->summary,
-					 m->n_build_failures == 0 && !summary_failed(m->summary));
+					 failed == NULL && mad_verdict(m) == 0);
 		summary = whole;
 	}
 	return summary_save(m->package_fd, m->o->summary, summary, err);

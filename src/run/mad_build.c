@@ -166,8 +166,7 @@ static int build_item(struct mad *m, struct mad_item *item, struct error *err)
 {
 	AUTO_LIVE_LOG struct live_log log = LIVE_LOG_INIT;
 	const char *name = model_name(&item->model);
-	int r = live_log_open(&log, m->package_fd, item->build_log,
-			      m->o->live_output ? STDOUT_FILENO : -1, err);
+	int r = mad_logs_build(m, item, &log, err);
 
 	if (r == 0) {
 		log_info("building %s for %s (%s)", item->image, name, item->build_log);
@@ -177,13 +176,13 @@ static int build_item(struct mad *m, struct mad_item *item, struct error *err)
 		return r;
 	log_error("model \"%s\": %s", name, item->failed.msg);
 	m->n_build_failures++;
-	item->in_books = true;
 	build_manifest_add_failure(&m->manifest, name, NULL, item->failed.msg);
-	return mad_books_add(
+	mad_books_add(
 		m, item,
 		&(struct mad_outcome){
 			.kind = OUTCOME_BUILD, .why = item->failed, .gpus = -1, .test_s = -1 },
-		NULL, err);
+		-1);
+	return 0;
 }
 
 /* ---- images of a manifest ---- */
@@ -255,7 +254,7 @@ static int bring_item(struct mad *m, size_t i, struct error *err)
 	int r = is_there(m, item->image) ? 0 : pipeline_retry(m->run, pull_step, i, &why);
 
 	item->ready = r == 0;
-	if (r < 0 && mad_is_end(r)) {
+	if (r < 0 && mad_ends_run(r, DEADLINE_NEVER)) {
 		*err = why;
 		return r;
 	}
@@ -284,6 +283,17 @@ static bool offers_common(struct mad *m)
 	return false;
 }
 
+static void save_manifest(struct mad *m)
+{
+	struct error why = ERROR_INIT;
+
+	if (build_manifest_save(&m->manifest, AT_FDCWD,
+				m->o->manifest_output != NULL ? m->o->manifest_output
+							      : BUILD_MANIFEST_FILE,
+				&why) < 0)
+		mad_books_fault(m, &why);
+}
+
 static int provide(struct mad *m, size_t i, struct error *err)
 {
 	struct mad_item *item = &m->items[i];
@@ -303,10 +313,8 @@ int stage_mad_build(struct run *r, struct error *err)
 		progress_yield(&r->progress);
 	for (size_t i = 0; i < m->n_items && ret == 0; i++)
 		ret = provide(m, i, err);
-	if (ret == 0 && !m->from_manifest)
-		ret = build_manifest_save(&m->manifest, AT_FDCWD,
-					  m->o->manifest_output != NULL ? m->o->manifest_output
-									: BUILD_MANIFEST_FILE,
-					  err);
+	/* also of the images that were built before the VM was lost */
+	if (!m->from_manifest)
+		save_manifest(m);
 	return ret;
 }

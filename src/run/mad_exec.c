@@ -92,11 +92,6 @@ int mad_capture(struct mad *m, const struct strv *words, uint64_t deadline_ns, c
 	return 0;
 }
 
-bool mad_is_end(int r)
-{
-	return r == -EINTR || r == -ECONNRESET || r == -ETIMEDOUT;
-}
-
 int mad_docker_answers(struct mad *m, struct error *err)
 {
 	AUTO_STRV struct strv argv = STRV_INIT;

@@ -29,6 +29,8 @@ void mad_job_done(struct mad_job *j)
 	variables_done(&j->run_env);
 	variables_done(&j->context_env);
 	strv_done(&j->mounts);
+	free(j->before);
+	csv_done(&j->table);
 }
 
 const char *mad_job_launcher(const struct mad_job *j)

@@ -1,24 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* One model in its container: see mad.h. */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
-#include "guest/collect.h"
 #include "run/mad.h"
 #include "workload/docker_args.h"
 #include "workload/image_filter.h"
 #include "workload/words.h"
-
-#define COLLECT_SECONDS 3600
 
 /* ---- the container ---- */
 
@@ -105,12 +99,22 @@ static uint64_t step_deadline(const struct mad_job *j, const struct exec_step *s
 static int find_commit(struct mad_job *j, const struct exec_step *step, struct error *err)
 {
 	AUTO_STRV struct strv argv = STRV_INIT;
+	uint64_t deadline_ns = deadline_in_s(MAD_STEP_SECONDS);
+	struct error why = ERROR_INIT;
+	int r;
 
 	docker_args_exec(j->item->container, step->command, &argv);
 	if (strv_error(&argv) < 0)
 		return error_set(err, ENOMEM, "out of memory");
-	return mad_capture(j->m, &argv, deadline_in_s(MAD_STEP_SECONDS), j->outcome->git_commit,
-			   sizeof(j->outcome->git_commit), err);
+	r = mad_capture(j->m, &argv, deadline_ns, j->outcome->git_commit,
+			sizeof(j->outcome->git_commit), &why);
+	if (r < 0 && mad_ends_run(r, deadline_ns)) {
+		*err = why;
+		return r;
+	}
+	if (r < 0)
+		log_warning("%s: %s: %s", model_name(&j->item->model), step->title, why.msg);
+	return 0;
 }
 
 /* The limit that it met: its own, or that of everything together. */
@@ -207,81 +211,11 @@ static int run_steps(struct mad_job *j, struct error *err)
 	return r;
 }
 
-/* ---- results ---- */
-
-/* Into the current folder, as if the container had written there. */
-static int collect(struct mad_job *j, struct error *err)
-{
-	AUTO_COLLECT_REPORT struct collect_report report = COLLECT_REPORT_INIT;
-	AUTO_STRV struct strv globs = STRV_INIT;
-	struct watchset ws = front_watchset(&j->m->run->front);
-	const char *results = model_multiple_results(&j->item->model);
-	struct guest_collect what = {
-		.workdir = MAD_FOLDER,
-		.dest = ".",
-		.max_size = j->m->run->o->cfg.results.max_size,
-		.deadline_ns = deadline_in_s(COLLECT_SECONDS),
-	};
-	int r;
-
-	if (results != NULL) {
-		(void)unlinkat(j->m->package_fd, results, 0); /* an older one does not count */
-		strv_add(&globs, results);
-	}
-	strv_add(&globs, "*_env.csv");
-	strv_add(&globs, "*_profiler_output.csv");
-	strv_add(&globs, "*_output.csv");
-	strv_add(&globs, "*_trace.csv");
-	strv_add(&globs, "library_trace.csv");
-	if (j->m->o->keep_model_dir)
-		strv_add(&globs, "run_directory");
-	if (strv_error(&globs) < 0)
-		return error_set(err, ENOMEM, "out of memory");
-	what.globs = globs.v;
-	r = guest_collect(j->m->run->guest, &what, &report, &ws, err);
-	for (size_t i = 0; i < report.skipped.n; i++)
-		log_warning("not collected: %s", report.skipped.v[i]);
-	return r;
-}
-
-/* Build log and run log in one. */
-static int join_logs(const struct mad_item *item, int dir_fd, struct error *err)
-{
-	static const char bar[] =
-		"\n================================================================================"
-		"\nRUN PHASE LOG\n"
-		"================================================================================"
-		"\n\n";
-	AUTO_CLOSE int out = -1;
-	const char *const parts[] = { item->build_log, item->run_log };
-	int r = 0;
-
-	if (item->full_log == NULL)
-		return 0;
-	(void)unlinkat(dir_fd, item->full_log, 0);
-	out = openat(dir_fd, item->full_log, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-		     0666);
-	if (out < 0)
-		return error_errno(err, "make %s", item->full_log);
-	for (size_t i = 0; i < ARRAY_SIZE(parts) && r == 0; i++) {
-		AUTO_CLOSE int in = openat(dir_fd, parts[i], O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-		char buf[65536];
-		ssize_t n = 0;
-
-		if (i > 0)
-			r = fd_write_all(out, bar, strlen(bar));
-		while (in >= 0 && r == 0 && (n = read(in, buf, sizeof(buf))) > 0)
-			r = fd_write_all(out, buf, (size_t)n);
-	}
-	return r < 0 ? error_set(err, -r, "write %s: %s", item->full_log, strerror(-r)) : 0;
-}
-
 /* ---- one after the other ---- */
 
 static int begin_log(struct mad_job *j, struct error *err)
 {
-	int r = live_log_open(&j->log, j->m->package_fd, j->item->run_log,
-			      j->m->o->live_output ? STDOUT_FILENO : -1, err);
+	int r = mad_logs_run(j->m, j->item, &j->log, err);
 
 	if (r == 0 && j->timeout_s > 0)
 		r = live_log_say(&j->log, err,
@@ -292,12 +226,23 @@ static int begin_log(struct mad_job *j, struct error *err)
 	return r;
 }
 
-/* The VM, the connection or the host failed under the model: it is told, and the run ends. */
+/*
+ * The VM, the connection or the host failed under the model: it is told, and the run ends. A model
+ * that had failed before has failed by itself.
+ */
 static int infrastructure(struct mad_job *j, int r, const struct error *err)
 {
-	j->outcome->kind = OUTCOME_INFRASTRUCTURE;
-	j->outcome->why = *err;
+	if (j->outcome->kind == OUTCOME_FINISHED) {
+		j->outcome->kind = OUTCOME_INFRASTRUCTURE;
+		j->outcome->why = *err;
+	}
 	return r;
+}
+
+/* What was measured is known: nothing that happens from now on makes a failure of it. */
+static bool has_results(const struct mad_job *j)
+{
+	return j->item->results == NULL || j->outcome->table != NULL || j->m->o->skip_model_run;
 }
 
 static int run_container(struct mad_job *j, struct error *err)
@@ -305,7 +250,9 @@ static int run_container(struct mad_job *j, struct error *err)
 	int r;
 
 	j->deadline_ns = j->timeout_s > 0 ? deadline_in_s((uint64_t)j->timeout_s) : UINT64_MAX;
-	r = start_container(j, err);
+	r = mad_collect_begin(j, err);
+	if (r == 0)
+		r = start_container(j, err);
 	if (r == -EINVAL) {
 		j->outcome->kind = OUTCOME_SETUP;
 		j->outcome->why = *err;
@@ -316,14 +263,16 @@ static int run_container(struct mad_job *j, struct error *err)
 	j->outcome->test_s = 0;
 	j->outcome->launcher = mad_job_launcher(j);
 	r = run_steps(j, err);
-	if (r == 0)
-		r = collect(j, err);
-	if (r == 0 && !j->m->o->keep_alive)
-		r = remove_container(j, err);
-	else if (r == 0)
-		log_info("container %s is kept: bmvm ssh %s -- docker exec -it %s bash",
-			 j->item->container, j->m->run->vd.name, j->item->container);
-	return r < 0 ? infrastructure(j, r, err) : 0;
+	if (r < 0)
+		return infrastructure(j, r, err);
+	r = mad_collect(j, err);
+	if (r < 0)
+		return has_results(j) ? r : infrastructure(j, r, err);
+	if (!j->m->o->keep_alive)
+		return remove_container(j, err);
+	log_info("container %s is kept: bmvm ssh %s -- docker exec -it %s bash", j->item->container,
+		 j->m->run->vd.name, j->item->container);
+	return 0;
 }
 
 static int run_item(struct mad_job *j, struct error *err)
@@ -334,7 +283,8 @@ static int run_item(struct mad_job *j, struct error *err)
 	if (r < 0) {
 		j->outcome->kind = OUTCOME_SETUP;
 		j->outcome->why = why;
-		return mad_books_add(j->m, j->item, j->outcome, NULL, err);
+		mad_books_add(j->m, j->item, j->outcome, -1);
+		return 0;
 	}
 	r = begin_log(j, err);
 	if (r < 0)
@@ -343,14 +293,8 @@ static int run_item(struct mad_job *j, struct error *err)
 	if (j->outcome->kind == OUTCOME_FINISHED && j->m->o->skip_model_run)
 		j->outcome->kind = OUTCOME_NOT_RUN;
 	/* written also when the run is over: what came so far is the user's */
-	if (join_logs(j->item, j->m->package_fd, &why) < 0 ||
-	    mad_books_add(j->m, j->item, j->outcome, j->item->run_log, &why) < 0) {
-		if (r < 0)
-			log_error("%s", why.msg);
-		else
-			*err = why;
-		return r < 0 ? r : -EIO;
-	}
+	mad_books_add(j->m, j->item, j->outcome, j->log.fd);
+	mad_logs_join(j->m, j->item, j->log.fd);
 	return r;
 }
 
@@ -361,13 +305,13 @@ static bool is_skipped(const struct mad *m, const struct mad_item *item)
 				  m->guest.architecture);
 }
 
-static int skip_item(struct mad *m, const struct mad_item *item, struct error *err)
+static void skip_item(struct mad *m, struct mad_item *item)
 {
 	log_info("Skipping model %s as it is not supported on %s architecture.", item->image,
 		 m->guest.architecture);
-	return mad_books_add(
-		m, item, &(struct mad_outcome){ .kind = OUTCOME_SKIPPED, .gpus = -1, .test_s = -1 },
-		NULL, err);
+	mad_books_add(m, item,
+		      &(struct mad_outcome){ .kind = OUTCOME_SKIPPED, .gpus = -1, .test_s = -1 },
+		      -1);
 }
 
 int stage_mad_models(struct run *r, struct error *err)
@@ -387,12 +331,12 @@ int stage_mad_models(struct run *r, struct error *err)
 				     .tools = TOOLS_INIT,
 				     .steps = EXEC_STEPS_INIT };
 
-		if (item->left_out || item->in_books)
+		if (item->left_out || item->told)
 			continue;
 		log_info("running %s (%zu of %zu, %s)", model_name(&item->model), i + 1, m->n_items,
 			 item->run_log);
 		if (is_skipped(m, item))
-			ret = skip_item(m, item, err);
+			skip_item(m, item);
 		else
 			ret = run_item(&j, err);
 		mad_job_done(&j);

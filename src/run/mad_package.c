@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The package into the guest: see mad.h. */
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -25,7 +27,7 @@ static int make_folder(struct run *r, struct error *err)
 /* Git data, and what earlier runs left: none of it is the package. */
 static const char *const excludes[] = {
 	".git",         "/*.live.log",          "/perf.csv",      "/perf_entry*",
-	"/perf_super*", "/build_manifest.json", "/run_directory",
+	"/perf_super*", "/build_manifest.json", "/run_directory", "/.bmvm-*",
 };
 
 /* A manifest may have images for several kinds of GPU: those for others are not even pulled. */
@@ -52,17 +54,49 @@ static int leave_out_others(struct mad *m, struct error *err)
 			 m->guest.architecture);
 }
 
+/* As a pattern that matches this path alone. */
+static void add_path(struct strv *ret, const char *path)
+{
+	AUTO_FREE char *pattern = malloc(2 * strlen(path) + 2);
+	char *out = pattern;
+
+	if (pattern != NULL) {
+		*out++ = '/';
+		for (; *path != '\0'; path++) {
+			if (strchr("*?[\\", *path) != NULL)
+				*out++ = '\\';
+			*out++ = *path;
+		}
+		*out = '\0';
+	}
+	strv_take(ret, TAKE_PTR(pattern));
+}
+
+/* And what this run will write, under whatever name. */
+static int list_excludes(const struct mad *m, struct strv *ret, struct error *err)
+{
+	AUTO_STRV struct strv own = STRV_INIT;
+
+	for (size_t i = 0; i < ARRAY_SIZE(excludes); i++)
+		strv_add(ret, excludes[i]);
+	mad_books_own(m, &own);
+	for (size_t i = 0; i < own.n; i++)
+		add_path(ret, own.v[i]);
+	if (strv_error(ret) < 0 || strv_error(&own) < 0)
+		return error_set(err, ENOMEM, "out of memory");
+	return 0;
+}
+
 int stage_mad_package(struct run *r, struct error *err)
 {
 	struct mad *m = r->extra;
 	AUTO_STRV struct strv left_out = STRV_INIT;
 	struct watchset ws = front_watchset(&r->front);
-	int ret = make_folder(r, err);
+	int ret = list_excludes(m, &left_out, err);
 
-	for (size_t i = 0; i < ARRAY_SIZE(excludes); i++)
-		strv_add(&left_out, excludes[i]);
-	if (strv_error(&left_out) < 0)
-		return error_set(err, ENOMEM, "out of memory");
+	m->started = true;
+	if (ret == 0)
+		ret = make_folder(r, err);
 	if (ret == 0)
 		ret = guest_copy_content(r->guest, ".", MAD_FOLDER, left_out.v, DEADLINE_NEVER, &ws,
 					 err);

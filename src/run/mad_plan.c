@@ -17,6 +17,7 @@
 #include "workload/model_dir.h"
 #include "workload/names.h"
 #include "workload/package.h"
+#include "workload/results_path.h"
 #include "workload/tools.h"
 
 #define CODE_BUILD     2
@@ -36,6 +37,9 @@ static void item_done(struct mad_item *item)
 	free(item->gpu_vendor);
 	free(item->architecture);
 	free(item->pull);
+	free(item->results);
+	log_rules_done(&item->rules);
+	close_fd(&item->build_fd);
 	(void)json_object_put(item->record);
 	data_plan_done(&item->data);
 }
@@ -151,7 +155,7 @@ static int add_images(struct mad *m, const struct model *model, struct json_obje
 		return error_set(err, EINVAL, "%s: it has no dockerfile", model->origin);
 	r = dockerfile_select(m->package_fd, prefix, context, &files, err);
 	for (size_t i = 0; i < files.n && r == 0; i++) {
-		struct mad_item item = { .model = MODEL_INIT };
+		struct mad_item item = MAD_ITEM_INIT;
 
 		r = fill_built_item(&item, model, &files.v[i], err);
 		if (r == 0)
@@ -166,7 +170,7 @@ static int add_images(struct mad *m, const struct model *model, struct json_obje
 static int add_given_image(struct mad *m, const struct model *model, const char *image,
 			   struct error *err)
 {
-	struct mad_item item = { .model = MODEL_INIT };
+	struct mad_item item = MAD_ITEM_INIT;
 	int r = model_copy(&item.model, model, err);
 
 	if (r == 0)
@@ -270,7 +274,7 @@ static int plan_package(struct mad *m, const struct config *cfg, struct error *e
 
 static int add_manifest_image(struct mad *m, struct build_manifest_image *image, struct error *err)
 {
-	struct mad_item item = { .model = MODEL_INIT };
+	struct mad_item item = MAD_ITEM_INIT;
 	int r = model_copy(&item.model, &image->model, err);
 
 	if (r == 0)
@@ -425,6 +429,39 @@ static int check_tools(const struct mad *m, struct error *err)
 	return r;
 }
 
+/* Told before anything is made, as it would be known only after the model has run. */
+static int plan_rules(struct mad *m, struct error *err)
+{
+	for (size_t i = 0; i < m->n_items; i++) {
+		struct mad_item *item = &m->items[i];
+		int r = log_rules_make(item->model.object, m->context, &item->rules, err);
+
+		if (r < 0)
+			return error_prefix(err, r, "model \"%s\"", model_name(&item->model));
+	}
+	return 0;
+}
+
+/* A table that cannot be had is its model's failed setup; the others run. */
+static void plan_results(struct mad *m)
+{
+	AUTO_STRV struct strv own = STRV_INIT;
+
+	mad_books_own(m, &own);
+	for (size_t i = 0; i < m->n_items; i++) {
+		struct mad_item *item = &m->items[i];
+		const char *given = model_multiple_results(&item->model);
+
+		if (given == NULL || results_path(given, &item->results, &item->failed) < 0)
+			continue;
+		if (strv_contains(&own, item->results))
+			(void)error_set(&item->failed, EINVAL,
+					"multiple_results: %s: an option has given that name to "
+					"another file",
+					given);
+	}
+}
+
 static int plan_all(struct mad *m, struct error *err)
 {
 	int r = check_options(m, err);
@@ -437,7 +474,9 @@ static int plan_all(struct mad *m, struct error *err)
 		return r;
 	say_unused(m);
 	m->code = CODE_ARGUMENTS;
-	r = load_files(m, err);
+	r = plan_rules(m, err);
+	if (r == 0)
+		r = load_files(m, err);
 	if (r == 0)
 		r = check_tools(m, err);
 	if (r == 0)
@@ -445,7 +484,10 @@ static int plan_all(struct mad *m, struct error *err)
 	if (r < 0)
 		return r;
 	m->code = CODE_RUN;
-	return mad_books_open(m, err);
+	r = mad_books_open(m, err);
+	if (r == 0)
+		plan_results(m);
+	return r;
 }
 
 int mad_plan(struct mad *m, struct error *err)

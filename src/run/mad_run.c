@@ -50,7 +50,7 @@ static int exit_code(struct run *r, int failed, const struct error *err)
 
 	if (r->o->dry_run)
 		return failed < 0 ? CODE_RUN : 0;
-	if (mad_books_close(m, &why) < 0) {
+	if (mad_books_close(m, failed < 0 ? err : NULL, &why) < 0) {
 		log_error("%s", why.msg);
 		failed = -1;
 	}
@@ -61,7 +61,7 @@ static int exit_code(struct run *r, int failed, const struct error *err)
 
 int mad_verdict(const struct mad *m)
 {
-	if (summary_failed(m->summary))
+	if (summary_failed(m->summary) || m->books_failed)
 		return CODE_RUN;
 	return m->n_build_failures > 0 ? CODE_BUILD : 0;
 }

@@ -14,6 +14,7 @@
 #include "workload/inside.h"
 #include "workload/model.h"
 #include "workload/names.h"
+#include "workload/results_path.h"
 #include "workload/tools.h"
 #include "workload/words.h"
 
@@ -26,6 +27,7 @@
  * struct maker - A list under way
  * @folder:  the model's, quoted already as its characters need none
  * @scripts: folder with the scripts, quoted; @start: what starts the model in it
+ * @results: of multiple_results, plain; NULL: none
  * @dummy:   stands for a step for which there was no memory
  */
 struct maker {
@@ -34,6 +36,7 @@ struct maker {
 	char *folder;
 	char *scripts;
 	char *start;
+	char *results;
 	struct exec_step dummy;
 };
 
@@ -43,6 +46,7 @@ static void maker_done(struct maker *m)
 	free(m->folder);
 	free(m->scripts);
 	free(m->start);
+	free(m->results);
 	free(m->dummy.shown);
 }
 
@@ -164,11 +168,7 @@ static int read_model(struct maker *m, struct error *err)
 	if (r < 0)
 		return error_prefix(err, r, "scripts");
 	r = names_model_folder(model_url(model), &m->folder, err);
-	if (r == 0 && results != NULL)
-		r = inside_check("multiple_results", results, err);
-	if (r == 0 && results != NULL && (inside_is_top(results) || ends_with(results, "/")))
-		r = error_set(err, EINVAL, "multiple_results: %s: must be a file's name", results);
-	return r;
+	return r < 0 || results == NULL ? r : results_path(results, &m->results, err);
 }
 
 /* --- before the model ------------------------------------------------------------------------- */
@@ -314,21 +314,38 @@ static void add_data(struct maker *m)
 
 /* --- the model and after it ------------------------------------------------------------------- */
 
-/* Collects the file of the results, or removes an old one. Without results nothing. */
-static void add_results_step(struct maker *m, const char *title, bool collect)
+/* So that no old table counts, wherever it comes from. Without results nothing. */
+static void add_forgetting(struct maker *m)
 {
-	const char *results = model_multiple_results(m->query->model);
-	AUTO_FREE char *quoted = results == NULL ? NULL : words_quoted(results);
+	AUTO_FREE char *quoted = m->results == NULL ? NULL : words_quoted(m->results);
 
-	if (results == NULL)
-		return;
-	if (quoted == NULL)
+	if (quoted != NULL)
+		add(m, "forget old results", SHORT_S, "rm -f -- %s", quoted);
+	else if (m->results != NULL)
 		m->steps.r = -ENOMEM;
-	else if (collect)
+}
+
+/* The model may as well have written it into the package itself. */
+static void add_results(struct maker *m)
+{
+	static const char title[] = "keep the model's results";
+	const char *slash = m->results == NULL ? NULL : strrchr(m->results, '/');
+	AUTO_FREE char *quoted = m->results == NULL ? NULL : words_quoted(m->results);
+	AUTO_FREE char *above = NULL, *folder = NULL;
+
+	if (m->results == NULL)
+		return;
+	above = slash == NULL ? strdup(".") : strndup(m->results, (size_t)(slash - m->results));
+	folder = above == NULL ? NULL : words_quoted(above);
+	if (quoted == NULL || folder == NULL)
+		m->steps.r = -ENOMEM;
+	else if (slash == NULL)
 		add(m, title, SHORT_S, "cp -- %s/%s . 2>/dev/null || true", m->folder, quoted)
 			->may_fail = true;
 	else
-		add(m, title, SHORT_S, "rm -f -- %s", quoted);
+		add(m, title, SHORT_S, "mkdir -p -- %s && cp -- %s/%s %s 2>/dev/null || true",
+		    folder, m->folder, quoted, folder)
+			->may_fail = true;
 }
 
 static void add_model(struct maker *m)
@@ -343,7 +360,7 @@ static void add_model(struct maker *m)
 
 static void add_collection(struct maker *m)
 {
-	add_results_step(m, "keep the model's results", true);
+	add_results(m);
 	add(m, "keep the profilers' results", SHORT_S,
 	    "for f in %s/*_profiler_output.csv %s/*_output.csv %s/*_trace.csv "
 	    "%s/library_trace.csv; do if [ -f \"$f\" ]; then cp -- \"$f\" .; fi; done",
@@ -356,7 +373,7 @@ static void add_end(struct maker *m)
 	struct exec_step *step;
 
 	if (m->query->keep_folder)
-		step = add(m, "let the model's folder be read", FOLDER_S, "chmod -R a+rw %s",
+		step = add(m, "let the model's folder be read", FOLDER_S, "chmod -R a+rwX %s",
 			   m->folder);
 	else
 		step = add(m, "remove the model's folder", FOLDER_S, "rm -rf %s", m->folder);
@@ -373,7 +390,7 @@ int exec_steps_make(const struct exec_query *query, struct exec_steps *ret, stru
 		return error_prefix(err, r, "model %s", model_name(query->model));
 	add_greeting(&m);
 	if (!query->skip_model)
-		add_results_step(&m, "forget old results", false);
+		add_forgetting(&m);
 	add_folder(&m);
 	add_scripts(&m, "run a pre-script", &query->tools->pre);
 	add(&m, "read the scripts' commit", SHORT_S,

@@ -89,7 +89,8 @@ struct exec_query {
  * @ret: end with exec_steps_done(), written only on success
  *
  * Return: 0; -EINVAL naming the model, its member and the rule: scripts missing, outside of the
- * package or not in a folder of their own; a url or multiple_results that is no name; -ENOMEM.
+ * package or not in a folder of their own; a url that is no name; multiple_results as
+ * results_path() has it; -ENOMEM.
  */
 int exec_steps_make(const struct exec_query *query, struct exec_steps *ret, struct error *err);
 

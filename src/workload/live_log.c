@@ -7,6 +7,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -15,17 +17,87 @@
 /* What poll(2) promises to be taken at once. */
 #define SCREEN_CHUNK 4096
 #define PAUSE_MS     50
+#define TRIES        10
+
+/* Whether @fd is still what the name stands for. */
+static bool is_current(int dir_fd, const char *name, int fd)
+{
+	struct stat ours, named;
+
+	return fstat(fd, &ours) == 0 && fstatat(dir_fd, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       ours.st_dev == named.st_dev && ours.st_ino == named.st_ino;
+}
+
+/*
+ * Where a file system has no locks, nobody else is known. Return: 0; -EBUSY somebody has it;
+ * -ESTALE the name is another file's by now.
+ */
+static int lock(int dir_fd, const char *name, int fd)
+{
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+		return -EBUSY;
+	return is_current(dir_fd, name, fd) ? 0 : -ESTALE;
+}
+
+/*
+ * Only whoever has the lock of the old log removes it. What cannot be opened, such as a link, is no
+ * log of anybody's who is writing it. Return: 0; as lock().
+ */
+static int remove_old(int dir_fd, const char *name)
+{
+	AUTO_CLOSE int fd =
+		openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	int r;
+
+	if (fd < 0 && errno == ENOENT)
+		return 0; /* and what is there by now is another run's */
+	r = fd < 0 ? 0 : lock(dir_fd, name, fd);
+	if (r == 0)
+		(void)unlinkat(dir_fd, name, 0);
+	return r;
+}
+
+/*
+ * Return: descriptor of a new file that is locked; -EBUSY another run writes that log; -ESTALE,
+ * -EEXIST others were quicker; other errno.
+ */
+static int make_new(int dir_fd, const char *name)
+{
+	AUTO_CLOSE int fd = -1;
+	int r = remove_old(dir_fd, name);
+
+	if (r < 0)
+		return r;
+	fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+	if (fd < 0)
+		return -errno;
+	r = lock(dir_fd, name, fd);
+	return r < 0 ? r : TAKE_FD(fd);
+}
+
+char *live_log_numbered(const char *name, const char *end, unsigned int number)
+{
+	size_t len = strlen(name), n = strlen(end);
+	size_t stem = len > n && strcmp(name + len - n, end) == 0 ? len - n : len;
+	char *ret = NULL;
+
+	return asprintf(&ret, "%.*s.%u%s", (int)stem, name, number, name + stem) < 0 ? NULL : ret;
+}
 
 int live_log_open(struct live_log *log, int dir_fd, const char *name, int screen_fd,
 		  struct error *err)
 {
 	int ends[2];
+	int fd = -ESTALE;
 
 	*log = (struct live_log)LIVE_LOG_INIT;
-	(void)unlinkat(dir_fd, name, 0);
-	log->fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
-	if (log->fd < 0)
-		return error_errno(err, "make %s", name);
+	for (int i = 0; i < TRIES && (fd == -ESTALE || fd == -EEXIST); i++)
+		fd = make_new(dir_fd, name);
+	if (fd == -EBUSY)
+		return error_set(err, EBUSY, "%s is the log of another run, under way now", name);
+	if (fd < 0)
+		return error_set(err, -fd, "make %s: %s", name, strerror(-fd));
+	log->fd = fd;
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return error_errno(err, "make a pipe");
 	log->out_fd = ends[0];

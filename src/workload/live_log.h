@@ -6,6 +6,9 @@
  * What programs in the guest write goes through a pipe, whose reading end is a watch of the wait
  * that runs them. The screen is fed from the file, so that a stalled reader of it holds up
  * neither log nor program.
+ *
+ * The file is locked, flock(2), as long as a copy of its descriptor is open: logs have fixed names,
+ * and another run in the same folder must not take the name of one that is still being written.
  */
 #ifndef BMVM_WORKLOAD_LIVE_LOG_H
 #define BMVM_WORKLOAD_LIVE_LOG_H
@@ -20,7 +23,7 @@
 
 /**
  * struct live_log - One log; start from LIVE_LOG_INIT
- * @fd:        the file, read and written
+ * @fd:        the file, read and written, and its lock
  * @in_fd:     where programs write; give it as stdout and stderr to guest_run()
  * @out_fd:    the other end of that pipe
  * @screen_fd: borrowed; -1: no screen, or nobody reads it any more
@@ -45,10 +48,19 @@ struct live_log {
  * @dir_fd, @name: a symbolic link there is replaced, not followed
  * @screen_fd:     borrowed until live_log_done(), may block; -1: none
  *
- * Return: 0; errno of making the file or the pipe.
+ * Return: 0; -EBUSY another run writes a log of that name now; errno of making the file or
+ * the pipe.
  */
 int live_log_open(struct live_log *log, int dir_fd, const char *name, int screen_fd,
 		  struct error *err);
+
+/**
+ * live_log_numbered() - Another name for a log whose own another run has
+ * @end: what names of its kind end with, ".run.live.log"; the number is put before it
+ *
+ * Return: owned by the caller; NULL without memory.
+ */
+char *live_log_numbered(const char *name, const char *end, unsigned int number);
 
 /**
  * live_log_watch() - The watch that takes what came through the pipe

@@ -124,7 +124,7 @@ Test(exec_steps, of_a_model_with_everything)
 						      "cd run_directory && bash post.sh \n"
 						      "cp -- run_directory/'my out.csv' . "
 						      "2>/dev/null || true\n" PROFILERS
-						      "chmod -R a+rw run_directory\n");
+						      "chmod -R a+rwX run_directory\n");
 }
 
 Test(exec_steps, without_the_model)
@@ -239,6 +239,9 @@ Test(exec_steps, wrong_models_are_refused)
 		{ ", \"scripts\": \"s\", \"multiple_results\": \"/a\"", "multiple_results" },
 		{ ", \"scripts\": \"s\", \"multiple_results\": \".\"", "must be a file's name" },
 		{ ", \"scripts\": \"s\", \"multiple_results\": \"a/\"", "must be a file's name" },
+		{ ", \"scripts\": \"s\", \"multiple_results\": \"a/../b\"", "must have no" },
+		{ ", \"scripts\": \"s\", \"multiple_results\": \"*.csv\"", "not a pattern" },
+		{ ", \"scripts\": \"s\", \"multiple_results\": \"perf.csv\"", "another file" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
@@ -356,6 +359,51 @@ Test(exec_steps, an_old_result_does_not_count)
 	run_all(root, &steps, NULL);
 	cr_assert(!is_there(root, "out.csv"));
 	cr_assert(is_there(root, "run_directory/run.sh"));
+	tree_remove(root);
+}
+
+/* Where it is in the model's folder, there it is in the package. */
+Test(exec_steps, a_result_in_a_folder_keeps_it)
+{
+	AUTO_MODEL struct model m = MODEL_INIT;
+	AUTO_TOOLS struct tools tools = TOOLS_INIT;
+	AUTO_EXEC_STEPS struct exec_steps steps = EXEC_STEPS_INIT;
+	struct exec_query query = { .model = &m, .tools = &tools };
+	AUTO_FREE char *results = NULL;
+	char *root = tree_new();
+
+	tree_file(root, "s/run.sh", "mkdir -p 'out 1/b'; echo new > 'out 1/b/perf.csv'\n");
+	make_model(&m, ", \"scripts\": \"s\", \"multiple_results\": \"./out 1//b/perf.csv\"");
+	make_tools(&tools, "{}");
+	cr_assert(exec_steps_make(&query, &steps, NULL) == 0);
+	run_all(root, &steps, NULL);
+	results = content(root, "out 1/b/perf.csv");
+	cr_expect_str_eq(results, "new\n");
+	cr_expect(!is_there(root, "perf.csv"));
+	/* and one that this run does not make is none */
+	tree_file(root, "s/run.sh", "true\n");
+	run_all(root, &steps, NULL);
+	cr_expect(!is_there(root, "out 1/b/perf.csv"));
+	tree_remove(root);
+}
+
+/* A model that writes beside its folder, as madengine takes it, too. */
+Test(exec_steps, a_result_in_the_package_is_kept)
+{
+	AUTO_MODEL struct model m = MODEL_INIT;
+	AUTO_TOOLS struct tools tools = TOOLS_INIT;
+	AUTO_EXEC_STEPS struct exec_steps steps = EXEC_STEPS_INIT;
+	struct exec_query query = { .model = &m, .tools = &tools };
+	AUTO_FREE char *results = NULL;
+	char *root = tree_new();
+
+	tree_file(root, "s/run.sh", "mkdir ../out; echo new > ../out/perf.csv\n");
+	make_model(&m, ", \"scripts\": \"s\", \"multiple_results\": \"out/perf.csv\"");
+	make_tools(&tools, "{}");
+	cr_assert(exec_steps_make(&query, &steps, NULL) == 0);
+	run_all(root, &steps, NULL);
+	results = content(root, "out/perf.csv");
+	cr_expect_str_eq(results, "new\n");
 	tree_remove(root);
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -79,6 +80,79 @@ Test(live_log, an_older_log_and_a_link_are_replaced)
 	cr_expect_eq(live_log_say(&log, &err, "new\n"), 0);
 	cr_expect_neq(fstatat(dir_fd, "victim", &st, 0), 0);
 	expect_file("new\n");
+}
+
+Test(live_log, that_another_run_writes_is_left_alone)
+{
+	AUTO_LIVE_LOG struct live_log first = LIVE_LOG_INIT, second = LIVE_LOG_INIT;
+	struct error err = ERROR_INIT;
+	int kept;
+
+	cr_assert_eq(live_log_open(&first, dir_fd, NAME, -1, &err), 0, "%s", err.msg);
+	cr_expect_eq(live_log_open(&second, dir_fd, NAME, -1, &err), -EBUSY);
+	cr_expect_str_eq(err.msg, NAME " is the log of another run, under way now");
+	cr_expect_eq(second.fd, -1);
+	cr_expect_eq(live_log_say(&first, &err, "first\n"), 0);
+	expect_file("first\n");
+	/* as long as a copy of the descriptor is open */
+	kept = fcntl(first.fd, F_DUPFD_CLOEXEC, 3);
+	live_log_done(&first);
+	cr_expect_eq(live_log_open(&second, dir_fd, NAME, -1, &err), -EBUSY);
+	(void)close(kept);
+	cr_expect_eq(live_log_open(&second, dir_fd, NAME, -1, &err), 0, "%s", err.msg);
+	expect_file("");
+}
+
+Test(live_log, has_another_name_then)
+{
+	AUTO_FREE char *first = live_log_numbered(NAME, ".run.live.log", 2);
+	AUTO_FREE char *other = live_log_numbered("x.log", ".run.live.log", 12);
+
+	cr_expect_str_eq(first, "model.2.run.live.log");
+	cr_expect_str_eq(other, "x.log.12");
+}
+
+static void race_for_it(void)
+{
+	pid_t pids[16];
+	int gate[2], won[2];
+	char c;
+
+	cr_assert_eq(pipe(gate), 0);
+	cr_assert_eq(pipe(won), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(pids); i++) {
+		pids[i] = fork();
+		if (pids[i] == 0) {
+			struct live_log log = LIVE_LOG_INIT;
+
+			(void)close(gate[1]);
+			(void)!read(gate[0], &c, 1);
+			c = live_log_open(&log, dir_fd, NAME, -1, NULL) == 0 ? 'w' : 'l';
+			(void)!write(won[1], &c, 1);
+			(void)pause();
+		}
+	}
+	close_fd(&gate[1]);
+	for (size_t i = 0, winners = 0; i < ARRAY_SIZE(pids); i++) {
+		cr_assert_eq(read(won[0], &c, 1), 1);
+		winners += c == 'w';
+		cr_expect(i + 1 < ARRAY_SIZE(pids) || winners == 1, "%zu have it", winners);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(pids); i++) {
+		(void)kill(pids[i], SIGKILL);
+		(void)waitpid(pids[i], NULL, 0);
+	}
+	for (size_t i = 0; i < 2; i++) {
+		close_fd(&gate[i]);
+		close_fd(&won[i]);
+	}
+}
+
+/* Of several that want it at the same time exactly one gets it, a new one or an old one. */
+Test(live_log, is_had_by_one_of_many)
+{
+	race_for_it();
+	race_for_it();
 }
 
 Test(live_log, a_screen_that_nobody_reads_holds_up_nothing)

@@ -77,6 +77,13 @@ static void put(const char *name, const char *text)
 	cr_assert_eq(file_write_atomic_at(fd, name, text, strlen(text), 0600, NULL), 0);
 }
 
+static void read_log(const char *name, const struct log_rules *rules, struct log_findings *ret)
+{
+	AUTO_CLOSE int log = openat(fd, name, O_RDONLY | O_CLOEXEC);
+
+	cr_assert_eq(log_findings_read(log, rules, ret, NULL), 0);
+}
+
 Test(log_findings, are_read_from_a_log)
 {
 	AUTO_LOG_RULES struct log_rules rules = LOG_RULES_INIT;
@@ -84,15 +91,30 @@ Test(log_findings, are_read_from_a_log)
 
 	cr_assert_eq(log_rules_make(NULL, NULL, &rules, NULL), 0);
 	put("a.log", "> bash run.sh\nperformance: 5 x\nFAILED\n");
-	cr_assert_eq(log_findings_read(fd, "a.log", &rules, &f, NULL), 0);
+	read_log("a.log", &rules, &f);
 	cr_assert(f.measured);
 	cr_assert_str_eq(f.performance.value, "5");
 	cr_assert_str_eq(f.error.text, "FAILED");
 	cr_assert_eq(f.error.line, 3);
 	put("a.log", "");
-	cr_assert_eq(log_findings_read(fd, "a.log", &rules, &f, NULL), 0);
+	read_log("a.log", &rules, &f);
 	cr_assert(!f.measured);
 	cr_assert_null(f.error.text);
+}
+
+/* Whoever has replaced the file of that name, and wherever the writer stands in it. */
+Test(log_findings, are_of_the_log_that_is_open)
+{
+	AUTO_LOG_RULES struct log_rules rules = LOG_RULES_INIT;
+	struct log_findings f;
+	AUTO_CLOSE int log = openat(fd, "a.log", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	cr_assert_eq(log_rules_make(NULL, NULL, &rules, NULL), 0);
+	cr_assert_eq(fd_write_all(log, "performance: 5 x\n", 17), 0);
+	put("a.log", "performance: 6 x\n");
+	cr_assert_eq(log_findings_read(log, &rules, &f, NULL), 0);
+	cr_assert_str_eq(f.performance.value, "5");
+	cr_assert_eq(lseek(log, 0, SEEK_CUR), 17);
 }
 
 Test(log_findings, need_no_memory_for_a_large_log)
@@ -106,7 +128,7 @@ Test(log_findings, need_no_memory_for_a_large_log)
 	cr_assert_eq(ftruncate(log, (off_t)100 << 20), 0);
 	cr_assert(lseek(log, 0, SEEK_END) > 0);
 	cr_assert_eq(fd_write_all(log, "\nperformance: 5 x\nFAILED", 24), 0);
-	cr_assert_eq(log_findings_read(fd, "a.log", &rules, &f, NULL), 0);
+	read_log("a.log", &rules, &f);
 	cr_assert_str_eq(f.performance.metric, "x");
 	cr_assert_eq(f.error.line, 3);
 }
@@ -118,12 +140,8 @@ Test(log_findings, need_a_file)
 	struct error err = ERROR_INIT;
 
 	cr_assert_eq(log_rules_make(NULL, NULL, &rules, NULL), 0);
-	cr_assert_eq(log_findings_read(fd, "a.log", &rules, &f, &err), -ENOENT);
-	cr_assert(strstr(err.msg, "a.log") != NULL);
-	cr_assert_eq(mkfifoat(fd, "fifo", 0600), 0);
-	cr_assert_eq(log_findings_read(fd, "fifo", &rules, &f, &err), -EINVAL);
-	cr_assert_str_eq(err.msg, "read fifo: not a regular file");
-	cr_assert_eq(log_findings_read(fd, ".", &rules, &f, &err), -EINVAL);
+	cr_assert_eq(log_findings_read(fd, &rules, &f, &err), -EISDIR);
+	cr_assert_str_eq(err.msg, "read the log: Is a directory");
 }
 
 static const struct {
@@ -158,6 +176,29 @@ Test(multi_results, are_checked)
 		cr_assert_str_eq(err.msg, tables[i].why);
 		cr_assert_eq(csv.text == NULL, tables[i].r < 0);
 	}
+}
+
+/* The name is a package's, the folder may be. */
+Test(multi_results, are_a_file_of_their_folder)
+{
+	struct error err = ERROR_INIT;
+	AUTO_CSV struct csv csv = CSV_INIT;
+
+	put("t.csv", tables[0].text);
+	cr_assert_eq(mkdirat(fd, "out", 0700), 0);
+	put("out/t.csv", tables[0].text);
+	cr_assert_eq(symlinkat("t.csv", fd, "link.csv"), 0);
+	cr_assert_eq(symlinkat("out", fd, "link"), 0);
+	cr_assert_eq(mkfifoat(fd, "fifo", 0600), 0);
+	cr_assert_eq(multi_results_read(fd, "none.csv", &csv, &err), -ENOENT);
+	cr_assert_str_eq(err.msg, "open none.csv: No such file or directory");
+	cr_assert_eq(multi_results_read(fd, "link.csv", &csv, NULL), -ELOOP);
+	cr_assert_eq(multi_results_read(fd, "link/t.csv", &csv, NULL), -ELOOP);
+	cr_assert_eq(multi_results_read(fd, "out/../t.csv", &csv, NULL), 0);
+	csv_done(&csv);
+	cr_assert_eq(multi_results_read(fd, "../t.csv", &csv, NULL), -EXDEV);
+	cr_assert_eq(multi_results_read(fd, "fifo", &csv, NULL), -EINVAL);
+	cr_assert_eq(multi_results_read(fd, "out/t.csv", &csv, NULL), 0);
 }
 
 /* The header, then @n times @row. */

@@ -16,16 +16,22 @@
 
 TestSuite(perf_csv, .init = perf_folder_make, .fini = perf_folder_drop);
 
-static int append_to(const char *path, const char *model, struct error *err)
+static int append_as(const char *path, bool links, const char *model, struct error *err)
 {
 	AUTO_JSON struct json_object *list = perf_list(perf_record(model, NULL, "FAILURE"));
+	const struct shared_name book = { .dir_fd = perf_folder, .path = path, .links = links };
 
-	return perf_csv_append(perf_folder, path, list, err);
+	return perf_csv_append(&book, list, err);
+}
+
+static int append_to(const char *path, const char *model, struct error *err)
+{
+	return append_as(path, true, model, err);
 }
 
 static int append(const char *model, struct error *err)
 {
-	return append_to("perf.csv", model, err);
+	return append_as("perf.csv", false, model, err);
 }
 
 Test(perf_csv, begins_with_the_header)
@@ -66,6 +72,7 @@ Test(perf_csv, changes_nothing_that_stands_there)
 
 Test(perf_csv, gets_missing_columns)
 {
+	const struct shared_name perf_csv = { .dir_fd = perf_folder, .path = "perf.csv" };
 	AUTO_JSON struct json_object *list = json_new_array();
 	struct json_object *record = json_new_object(), *other = json_new_object();
 
@@ -75,7 +82,7 @@ Test(perf_csv, gets_missing_columns)
 	json_object_array_add(list, record);
 	json_object_array_add(list, other);
 	perf_put("perf.csv", "a, b ,c\n3670,\"q\"\"\",\"1,\n2\"\n4\n");
-	cr_assert_eq(perf_csv_append(perf_folder, "perf.csv", list, NULL), 0);
+	cr_assert_eq(perf_csv_append(&perf_csv, list, NULL), 0);
 	perf_expect("perf.csv",
 		    "a, b ,c,new,late\n3670,\"q\"\"\",\"1,\n2\",,\n4,,,,\n,1,,x,\n,,,,y\n");
 }
@@ -161,19 +168,69 @@ Test(perf_csv, keeps_the_owner)
 	cr_assert(st.st_uid == 1 && st.st_gid == 2);
 }
 
+/* A package may have anything under that name. */
+Test(perf_csv, follows_no_link_that_nobody_named)
+{
+	const struct shared_name book = { .dir_fd = perf_folder, .path = "perf.csv" };
+	struct error err = ERROR_INIT;
+	size_t n = 99;
+
+	perf_put("victim", "a\n1\n");
+	cr_assert_eq(symlinkat("victim", perf_folder, "perf.csv"), 0);
+	cr_assert_eq(append("m", &err), -ELOOP);
+	cr_assert_str_eq(err.msg, "perf.csv: a symbolic link, which is not followed");
+	cr_assert_eq(perf_csv_check(&book, false, &n, NULL), -ELOOP);
+	cr_assert_eq(append_as("link/perf.csv", false, "m", NULL), -ENOENT);
+	cr_assert_eq(mkdirat(perf_folder, "folder", 0700), 0);
+	cr_assert_eq(symlinkat("folder", perf_folder, "link"), 0);
+	cr_assert_eq(append_as("link/perf.csv", false, "m", NULL), -ELOOP);
+	perf_expect("victim", "a\n1\n");
+	perf_expect("folder/perf.csv", "(none)");
+}
+
+static int check(bool further, size_t *ret, struct error *err)
+{
+	const struct shared_name book = { .dir_fd = perf_folder, .path = "perf.csv" };
+
+	return perf_csv_check(&book, further, ret, err);
+}
+
 Test(perf_csv, counts_its_rows)
 {
 	struct error err = ERROR_INIT;
 	size_t n = 99;
 
-	cr_assert_eq(perf_csv_count(perf_folder, "perf.csv", &n, NULL), 0);
+	cr_assert_eq(check(true, &n, NULL), 0);
 	cr_assert_eq(n, 0);
+	cr_assert_eq(perf_folder_entries(), 0);
 	perf_put("perf.csv", "a\n1\n\n2\n");
-	cr_assert_eq(perf_csv_count(perf_folder, "perf.csv", &n, NULL), 0);
+	cr_assert_eq(check(true, &n, NULL), 0);
 	cr_assert_eq(n, 2);
 	perf_put("perf.csv", "a\n\"1\n\n2\n");
-	cr_assert_eq(perf_csv_count(perf_folder, "perf.csv", &n, &err), -EINVAL);
+	cr_assert_eq(check(false, &n, &err), -EINVAL);
 	cr_assert_str_eq(err.msg, "perf.csv: line 2: the quote is never closed");
+}
+
+/* Before a run it is known what would keep its rows out. */
+Test(perf_csv, tells_beforehand_what_cannot_go_on)
+{
+	struct error err = ERROR_INIT;
+	size_t n = 99;
+
+	for (size_t i = 0; i < ARRAY_SIZE(refused); i++) {
+		perf_put("perf.csv", refused[i].before);
+		cr_assert_eq(check(false, &n, &err), refused[i].r);
+		cr_assert_str_eq(err.msg, refused[i].why);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(kept); i++) {
+		perf_put("perf.csv", kept[i].before);
+		cr_assert_eq(check(false, &n, NULL), 0, "case %zu", i);
+	}
+	/* the last one, for a table with columns of its own */
+	cr_assert_eq(check(true, &n, &err), -EINVAL);
+	cr_assert_str_eq(err.msg,
+			 "perf.csv: line 2 has 30 cells and the header 29, so that no "
+			 "column can be added");
 }
 
 /* As a full disk: a write fails in the middle. */

@@ -86,14 +86,40 @@ Test(perf_super_files, are_refused_when_broken)
 	}
 }
 
+/* The books of a package are nobody's link; what is to be seen is known before a run. */
+Test(perf_super_files, are_checked_beforehand)
+{
+	AUTO_JSON struct json_object *list = perf_list(json_new_object());
+	struct error err = ERROR_INIT;
+
+	cr_assert_eq(perf_super_check(perf_folder, NULL), 0);
+	cr_assert_eq(perf_folder_entries(), 0);
+	perf_put("perf_super.json", "[{\"a\": NaN}]");
+	cr_assert_eq(perf_super_check(perf_folder, NULL), 0);
+	perf_put("perf_super.json", "[{}, 5]");
+	cr_assert_eq(perf_super_check(perf_folder, &err), -EINVAL);
+	cr_assert_str_eq(err.msg, "perf_super.json: [1] is no object");
+	cr_assert_eq(renameat(perf_folder, "perf_super.json", perf_folder, "victim"), 0);
+	cr_assert_eq(symlinkat("victim", perf_folder, "perf_super.json"), 0);
+	cr_assert_eq(perf_super_check(perf_folder, &err), -ELOOP);
+	cr_assert_str_eq(err.msg, "perf_super.json: a symbolic link, which is not followed");
+	perf_put("victim", "[]");
+	cr_assert_eq(perf_super_write(perf_folder, list, NULL), -ELOOP);
+	perf_expect("victim", "[]");
+}
+
 static int write_one(enum outcome_kind kind, struct json_object *configs, const struct csv *table,
 		     struct error *err)
 {
 	static const struct performance five = { .value = "5", .metric = "x" };
 	AUTO_JSON struct json_object *record = perf_record("m", &five, "SUCCESS");
-	struct perf_result result = {
-		.kind = kind, .record = record, .configs = configs, .table = table
-	};
+	struct perf_result result = { .kind = kind,
+				      .container = kind == OUTCOME_FINISHED ||
+						   kind == OUTCOME_FAILED ||
+						   kind == OUTCOME_INFRASTRUCTURE,
+				      .record = record,
+				      .configs = configs,
+				      .table = table };
 
 	return perf_files_write(perf_folder, NULL, &result, err);
 }
@@ -149,6 +175,8 @@ Test(perf_files, of_a_result_with_configs)
 Test(perf_files, of_what_came_to_no_container)
 {
 	static const enum outcome_kind kinds[] = { OUTCOME_SETUP, OUTCOME_BUILD, OUTCOME_SKIPPED };
+	AUTO_JSON struct json_object *record = perf_record("m", NULL, "FAILURE");
+	struct perf_result unreached = { .kind = OUTCOME_INFRASTRUCTURE, .record = record };
 
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
 		cr_assert_eq(write_one(kinds[i], NULL, NULL, NULL), 0);
@@ -157,6 +185,9 @@ Test(perf_files, of_what_came_to_no_container)
 		cr_assert_eq(perf_folder_entries(), 2);
 		cr_assert_eq(unlinkat(perf_folder, "perf.csv", 0), 0);
 	}
+	cr_assert_eq(perf_files_write(perf_folder, NULL, &unreached, NULL), 0);
+	cr_assert_eq(perf_folder_entries(), 2);
+	cr_assert_eq(unlinkat(perf_folder, "perf.csv", 0), 0);
 	cr_assert_eq(unlinkat(perf_folder, "perf_entry.csv", 0), 0);
 	cr_assert_eq(write_one(OUTCOME_NOT_RUN, NULL, NULL, NULL), 0);
 	cr_assert_eq(perf_folder_entries(), 0);
@@ -320,14 +351,16 @@ static const char summary_text[] =
 	"{\"model\":\"a\",\"image\":\"ci-a\",\"status\":\"SUCCESS\",\"performance\":\"5\","
 	"\"duration\":1.5},"
 	"{\"model\":\"b\",\"image\":\"ci-b\",\"status\":\"SKIPPED\",\"performance\":null,"
-	"\"duration\":0.0}],"
+	"\"duration\":0.0},"
+	"{\"model\":\"g\",\"image\":\"ci-g\",\"status\":\"SKIPPED\",\"performance\":null,"
+	"\"duration\":null}],"
 	"\"failed_runs\":["
 	"{\"model\":\"c\",\"image\":\"ci-c\",\"status\":\"FAILURE\",\"error\":"
 	"\"Container execution failed - check logs for details\",\"kind\":\"model\"},"
 	"{\"model\":\"d\",\"image\":null,\"error\":\"no image\",\"kind\":\"setup\"},"
 	"{\"model\":\"e\",\"image\":\"ci-e\",\"status\":\"FAILURE\",\"error\":\"the VM is gone\","
 	"\"kind\":\"infrastructure\"}],"
-	"\"total_runs\":5,\"session_start_row\":7,\"session_row_count\":8},"
+	"\"total_runs\":6,\"session_start_row\":7,\"session_row_count\":8},"
 	"\"overall_success\":false}";
 
 Test(summary, tells_whose_failure_it_was)
@@ -335,6 +368,7 @@ Test(summary, tells_whose_failure_it_was)
 	static const struct summary_run runs[] = {
 		{ OUTCOME_FINISHED, "SUCCESS", "a", "ci-a", "5", 1.5, NULL, 4 },
 		{ OUTCOME_NOT_RUN, "SKIPPED", "b", "ci-b", NULL, 0, NULL, 0 },
+		{ OUTCOME_SKIPPED, "SKIPPED", "g", "ci-g", NULL, -1, NULL, 0 },
 		{ OUTCOME_FINISHED, "FAILURE", "c", "ci-c", NULL, 1, NULL, 1 },
 		{ OUTCOME_SETUP, "FAILURE", "d", NULL, NULL, 0, "no image", 1 },
 		{ OUTCOME_INFRASTRUCTURE, "FAILURE", "e", "ci-e", NULL, 0, "the VM is gone", 1 },
