@@ -60,8 +60,9 @@ test_guides_configurations_without_gpus() {
 	package
 	for name in single-gpu-amd multi-gpu-amd single-gpu-nvidia; do
 		expect 3 "$BMVM" run --tags demo -f "$here/examples/$name.json" --hypervisor "$HV" --image default \
-			--vcpus 1 --memory 512M > out 2> err
+			--vcpus 1 --memory 512M -s summary.json > out 2> err
 		has err 'GPU|0000:'
+		holds summary.json '.overall_success == false and .run_phase.session_row_count == 0'
 		has_not err 'Create the VM'
 		[ ! -e perf.csv ] || fail "$name: a row of what was not run"
 	done
@@ -79,6 +80,16 @@ test_mistakes_are_told_before_anything_is_made() {
 	has err 'hint: .*scripts/common'
 	expect 4 run_models --tags demo -c '{"docker_mounts": {"/etc/x": "'"$PWD"'/vm.json"}}' 2> err
 	has err 'vm.json is not a folder'
+	expect 4 run_models --tags demo -c '{"log_error_patterns": "x"}' 2> err
+	has err 'model "demo": log_error_patterns'
+	echo '[{' > perf_super.json
+	expect 3 run_models --tags demo 2> err
+	has err 'perf_super.json'
+	rm perf_super.json
+	ln -s /etc/hostname perf.csv
+	expect 3 run_models --tags demo 2> err
+	has err 'symbolic link'
+	rm perf.csv
 	cp models.json whole.json
 	add_model '{ "name": "Demo", "dockerfile": "docker/demo", "scripts": "scripts/demo/run.sh", "args": "", "tags": ["demo"] }'
 	expect 2 run_models --tags demo 2> err
@@ -227,17 +238,25 @@ full_test_interrupted() {
 	no_vm_left
 }
 
-full_test_two_at_once_in_one_folder() {
+# The same model twice, and another: no row is lost, no log is mixed up.
+full_test_three_at_once_in_one_folder() {
+	local first second
 	package
 	run_models --tags demo > out1 2> err1 &
-	local first=$!
-	run_models --tags demo_two --manifest-output second.json > out 2> err &
+	first=$!
+	run_models --tags demo --manifest-output second.json > out2 2> err2 &
+	second=$!
+	run_models --tags demo_fails --manifest-output third.json > out 2> err &
 	ended $!
-	same $code 0
+	same $code 3
 	ended $first
 	same $code 0
-	same "$(tail -n +2 perf.csv | cut -d , -f 1 | sort | tr '\n' ' ')" 'demo demo_multi_large demo_multi_small demo_two demo_two '
-	holds perf_super.json 'length == 5'
+	ended $second
+	same $code 0
+	same "$(tail -n +2 perf.csv | cut -d , -f 1 | sort | uniq -c | awk '{ print $1, $2 }' | tr '\n' ' ')" \
+		'2 demo 1 demo_fails 2 demo_multi_large 2 demo_multi_small 4 demo_two '
+	same "$(grep -c '^RUN PHASE LOG' demo_demo.ubuntu.amd.live.log)" 1
+	holds perf_super.json 'length == 9'
 }
 
 full_test_kept_container() {
@@ -250,5 +269,61 @@ full_test_kept_container() {
 	"$BMVM" ssh kept -- docker exec container_ci-demo_two_demo_two.a.ubuntu.amd bash run_directory/run.sh > out
 	has out '^performance: 14164'
 	"$BMVM" destroy kept
+	no_vm_left
+}
+
+# A table in a folder, one that is a pattern, one with a name of ours; files that were there, and more than may be
+# collected; a folder that is kept.
+full_test_what_models_leave() {
+	local name before
+	package
+	mkdir scripts/tables scripts/large run_directory
+	echo old > run_directory/old
+	echo input > ref_output.csv
+	touch -d '2 days ago' ref_output.csv
+	before=$(stat -c '%i %Y' ref_output.csv)
+	cat > scripts/tables/run.sh <<- 'SCRIPT'
+		#!/bin/bash
+		[ -e ../ref_output.csv ] || exit 1
+		mkdir out
+		printf 'model,performance,metric\na,1,x\n' > out/t.csv
+		echo t > a_trace.csv
+		echo no > ../X_output.csv
+	SCRIPT
+	printf '#!/bin/bash\nhead -c 3000000 /dev/zero > big_output.csv\necho "performance: 5 x"\n' > scripts/large/run.sh
+	for name in out/t.csv '*.csv' perf.csv; do
+		add_model '{ "name": "t'${#name}'", "dockerfile": "docker/demo", "scripts": "scripts/tables", "args": "", "tags": ["t"], "multiple_results": "'"$name"'" }'
+	done
+	add_model '{ "name": "large", "dockerfile": "docker/demo", "scripts": "scripts/large", "args": "", "tags": ["t"] }'
+	jq '.baremetal_vm.results.max_size = "1M"' vm.json > v.json && mv v.json vm.json
+	expect 3 run_models --tags t --keep-model-dir -o X_output.csv -s s.json 2> err
+	same "$(status_of t9_a X_output.csv)" SUCCESS
+	same "$(status_of large X_output.csv)" SUCCESS
+	[ -s out/t.csv ] || fail "no out/t.csv"
+	holds s.json '[.run_phase.failed_runs[].kind] == ["setup", "setup"]'
+	has err 'not a pattern'
+	has err 'another file|name'
+	has err 'not collected: X_output.csv'
+	has err 'max_size'
+	same "$(stat -c '%i %Y' ref_output.csv)" "$before"
+	same "$(cat a_trace.csv)" t
+	[ ! -e big_output.csv ] || fail "more than max_size"
+	[ ! -e run_directory/old ] || fail "the old folder was not replaced"
+	same "$(find . -maxdepth 1 -name '.bmvm-*')" ''
+}
+
+# The VM dies while an image is built: nothing was run, and each model has its row.
+full_test_vm_dies_while_building() {
+	package
+	echo 'RUN sleep 600' >> docker/demo_two.b.ubuntu.amd.Dockerfile
+	"$BMVM" run --hypervisor "$HV" -f vm.json --tags demo_two -s summary.json > out 2> err < /dev/null &
+	front=$!
+	wait_until 400 grep -q 'building ci-demo_two_demo_two.b' err
+	kill -KILL "$(qemu_of)"
+	ended $front
+	same $code 3
+	holds summary.json '.overall_success == false and ([.run_phase.failed_runs[].kind] | unique == ["infrastructure"])'
+	same "$(status_of demo_two)" "$(printf 'FAILURE\nFAILURE')"
+	[ -s build_manifest.json ] || fail "no manifest"
 	no_vm_left
 }
