@@ -93,6 +93,27 @@ static int judge_function(const struct pci_function *f, const char *driver, stru
 	return 0;
 }
 
+static void fill(const struct sysfs *sys, const struct pci_function *f, struct driver_binding *ret)
+{
+	*ret = (struct driver_binding){ .address = f->address,
+					.vendor = f->vendor,
+					.device = f->device };
+	(void)snprintf(ret->old_driver, sizeof(ret->old_driver), "%s", f->driver);
+	(void)snprintf(ret->old_override, sizeof(ret->old_override), "%s", f->driver_override);
+	settings_read(sys, &f->address, &ret->settings);
+}
+
+int driver_look(const struct sysfs *sys, const struct pci_address *address,
+		struct driver_binding *ret, struct sysfs_error *err)
+{
+	AUTO_PCI_FUNCTION struct pci_function f = { 0 };
+	int r = pci_function_read(sys, address, &f, err);
+
+	if (r == 0)
+		fill(sys, &f, ret);
+	return r;
+}
+
 int driver_plan(const struct sysfs *sys, const struct pci_address *address, const char *driver,
 		struct driver_binding *ret, struct sysfs_error *err)
 {
@@ -110,13 +131,8 @@ int driver_plan(const struct sysfs *sys, const struct pci_address *address, cons
 				    "somebody else is taking it from NVIDIA's driver at present");
 	if (r < 0)
 		return r;
-	*ret = (struct driver_binding){ .address = *address,
-					.vendor = f.vendor,
-					.device = f.device };
+	fill(sys, &f, ret);
 	(void)snprintf(ret->driver, sizeof(ret->driver), "%s", driver);
-	(void)snprintf(ret->old_driver, sizeof(ret->old_driver), "%s", f.driver);
-	(void)snprintf(ret->old_override, sizeof(ret->old_override), "%s", f.driver_override);
-	settings_read(sys, address, &ret->settings);
 	return 0;
 }
 
@@ -260,6 +276,13 @@ static int change_driver(const struct task *task, struct state *state)
 	return r < 0 ? r : set_override(task, state, binding->old_override);
 }
 
+/* A driver takes what has it in driver_override as soon as it is loaded. */
+static bool took_it_itself(const struct driver_binding *binding, const struct state *state)
+{
+	return binding->old_driver[0] == '\0' && strcmp(state->driver, binding->driver) == 0 &&
+	       strcmp(state->override, binding->driver) == 0;
+}
+
 int driver_bind(const struct sysfs *sys, const struct driver_binding *binding, uint64_t deadline_ns,
 		struct sysfs_error *err)
 {
@@ -269,7 +292,7 @@ int driver_bind(const struct sysfs *sys, const struct driver_binding *binding, u
 
 	if (r < 0)
 		return r;
-	if (strcmp(state.driver, binding->old_driver) != 0 ||
+	if ((strcmp(state.driver, binding->old_driver) != 0 && !took_it_itself(binding, &state)) ||
 	    !pci_override_equal(state.override, binding->old_override))
 		return sysfs_error_set(err, ESTALE, "%s has changed since it was planned",
 				       task.name);

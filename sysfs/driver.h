@@ -51,6 +51,18 @@ struct driver_binding {
 };
 
 /**
+ * driver_look() - Read what giving back would restore: driver, override, settings
+ * @sys:
+ * @address:
+ * @ret: its driver stays empty
+ * @err:
+ *
+ * Return: 0; -ENODEV no such function; -EBADMSG.
+ */
+int driver_look(const struct sysfs *sys, const struct pci_address *address,
+		struct driver_binding *ret, struct sysfs_error *err);
+
+/**
  * driver_plan() - Find out whether a function can be bound, and what its undo needs
  * @sys:
  * @address:
@@ -76,8 +88,9 @@ int driver_plan(const struct sysfs *sys, const struct pci_address *address, cons
  * @deadline_ns: absolute, CLOCK_MONOTONIC; unbinding may take a minute
  * @err:
  *
- * Writes nothing if the function is on the new driver already. For vfio drivers it waits for the
- * group's device node too.
+ * Writes nothing if the function is on the new driver already, also when a function without driver
+ * was taken by it since, as an override makes a driver do that is loaded. For vfio drivers it waits
+ * for the group's device node too.
  *
  * Return: 0; -ESTALE driver or override are not as planned; -EBUSY the old driver does not agree,
  * see nvidia_unbind.h; -EREMOTEIO the new driver did not take it; -ENODEV there is no such

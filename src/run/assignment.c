@@ -176,6 +176,8 @@ static int make_all(struct making *m, struct error *err)
 	/* an administrator's override makes vfio-pci take its function as soon as it is loaded */
 	if (r == 0)
 		r = take_before(m, err);
+	for (size_t i = 0; i < m->a->n_scope && r == 0; i++)
+		r = making_remember(m, &m->a->scope[i], err);
 	if (r == 0)
 		r = load_modules(m, err);
 	if (r == 0)
@@ -194,8 +196,10 @@ int assignment_make(struct assignment *a, const struct assignment_task *task, st
 					.vm = task->vm,
 					.journal_fd = task->journal->fd };
 	struct making m = { .task = task, .a = a, .sys = device_writer_sysfs(&writer) };
+	int r = make_all(&m, err);
 
-	return make_all(&m, err);
+	free(m.unbound);
+	return r;
 }
 
 void assignment_done(struct assignment *a)

@@ -21,11 +21,14 @@
  * @task:   borrowed
  * @a:      the result
  * @sys:    the library's view that writes
+ * @unbound, @n_unbound: functions that had no driver before any module was loaded; owned
  */
 struct making {
 	const struct assignment_task *task;
 	struct assignment *a;
 	struct sysfs sys;
+	struct driver_binding *unbound;
+	size_t n_unbound;
 };
 
 /* ---- making.c ---- */
@@ -36,6 +39,14 @@ int making_failed(struct error *err, int r, const struct sysfs_error *why, const
 /** making_intend() - Journal an operation of run/undo.h; @what is taken. Return: 0; -errno. */
 int making_intend(const struct making *m, const char *op, struct json_object *what,
 		  struct error *err);
+
+/**
+ * making_remember() - Note a function that has no driver
+ *
+ * To be called before modules are loaded: an administrator's override makes a driver take its
+ * function at once, and what was before is then seen nowhere. Return: 0; -ENOMEM.
+ */
+int making_remember(struct making *m, const struct pci_address *address, struct error *err);
 
 /** making_lease() - Take leases that are not ours yet. Return: as leases_take(). */
 int making_lease(struct making *m, const struct strv *names, struct error *err);

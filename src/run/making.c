@@ -194,6 +194,35 @@ static int choose_driver(const struct making *m, const struct pci_address *addre
 	return r < 0 ? r : vfio_driver_loaded(t->host, ret, err);
 }
 
+int making_remember(struct making *m, const struct pci_address *address, struct error *err)
+{
+	struct driver_binding b, *v;
+
+	if (driver_look(&m->sys, address, &b, NULL) < 0 || b.old_driver[0] != '\0')
+		return 0;
+	v = reallocarray(m->unbound, m->n_unbound + 1, sizeof(*v));
+	if (v == NULL)
+		return error_set(err, ENOMEM, "out of memory");
+	m->unbound = v;
+	v[m->n_unbound++] = b;
+	return 0;
+}
+
+/* It had no driver until ours was loaded, and is to have none again. */
+static void plan_as_before(const struct making *m, struct driver_binding *b)
+{
+	if (strcmp(b->old_driver, b->driver) != 0)
+		return;
+	for (size_t i = 0; i < m->n_unbound; i++) {
+		const struct driver_binding *before = &m->unbound[i];
+
+		if (pci_address_compare(&before->address, &b->address) != 0)
+			continue;
+		b->old_driver[0] = '\0';
+		b->settings = before->settings;
+	}
+}
+
 int making_bind(struct making *m, const struct pci_address *address, struct error *err)
 {
 	struct driver_binding b;
@@ -208,6 +237,7 @@ int making_bind(struct making *m, const struct pci_address *address, struct erro
 	r = driver_plan(&m->sys, address, chosen.driver, &b, &why);
 	if (r < 0)
 		return making_failed(err, r, &why, name);
+	plan_as_before(m, &b);
 	r = making_intend(m, OP_BIND, device_record_binding(&b), err);
 	if (r < 0)
 		return r;

@@ -125,6 +125,44 @@ Test(sysfs_driver, an_override_of_the_admin_comes_back_to_the_letter)
 	cr_assert_str_eq(fake_driver_of(&k, "0000:43:00.0"), "e1000e");
 }
 
+/* Looked at before its driver was loaded, which took it at once because of the override. */
+Test(sysfs_driver, what_the_driver_took_by_itself_goes_back_to_none)
+{
+	struct driver_binding binding;
+	struct pci_address address;
+
+	cr_assert_eq(pci_address_parse("0000:42:00.0", &address, NULL), 0);
+	cr_assert_eq(fake_write_now(&k, D "0000:42:00.0/driver_override", "vfio-pci"), 0);
+	cr_assert_eq(driver_look(&k.sys, &address, &binding, &err), 0);
+	cr_assert_str_eq(binding.driver, "");
+	cr_assert_str_eq(binding.old_driver, "");
+	(void)strcpy(binding.driver, "vfio-pci");
+	cr_assert_eq(fake_write_now(&k, "bus/pci/drivers_probe", "0000:42:00.0"), 0);
+	cr_assert_str_eq(fake_driver_of(&k, "0000:42:00.0"), "vfio-pci");
+	fake_reset(&k);
+	cr_assert_eq(bind_within(&binding, LONG_MS), 0, "%s", err.text);
+	cr_assert_eq(k.n_intents, 0, "it is there already");
+	cr_assert_eq(give_back_within(&binding, LONG_MS), 0, "%s", err.text);
+	cr_assert_str_eq(fake_driver_of(&k, "0000:42:00.0"), "");
+	cr_assert_str_eq(fake_get(&k, D "0000:42:00.0/driver_override"), "vfio-pci");
+}
+
+/* Somebody else has put it there without an override: that is no work of ours. */
+Test(sysfs_driver, what_somebody_else_bound_since_is_left)
+{
+	struct driver_binding binding;
+	struct pci_address address;
+
+	cr_assert_eq(pci_address_parse("0000:42:00.0", &address, NULL), 0);
+	cr_assert_eq(driver_look(&k.sys, &address, &binding, &err), 0);
+	(void)strcpy(binding.driver, "vfio-pci");
+	cr_assert_eq(fake_write_now(&k, D "0000:42:00.0/driver_override", "vfio-pci"), 0);
+	cr_assert_eq(fake_write_now(&k, "bus/pci/drivers_probe", "0000:42:00.0"), 0);
+	cr_assert_eq(fake_write_now(&k, D "0000:42:00.0/driver_override", ""), 0);
+	cr_assert_eq(bind_within(&binding, LONG_MS), -ESTALE);
+	cr_assert_str_eq(fake_driver_of(&k, "0000:42:00.0"), "vfio-pci");
+}
+
 Test(sysfs_driver, what_is_on_the_driver_already_is_not_touched)
 {
 	struct driver_binding first = bound(GPU);
