@@ -13,13 +13,14 @@
 #include "vm/args.h"
 
 #define TEXT_SIZE 512
+#define TAG_SIZE  32
 
 /*
  * The plan with stand-ins for what only exists in a real run: descriptors are numbers from 3 on, as
  * QEMU would inherit them.
  */
 static void stand_ins(const struct run *r, const struct device_plan *devices,
-		      struct machine_plan *mp)
+		      char tags[VM_MOUNTS_MAX][TAG_SIZE], struct machine_plan *mp)
 {
 	const struct config *cfg = &r->o->cfg;
 	struct vm_plan *plan = &mp->plan;
@@ -50,14 +51,18 @@ static void stand_ins(const struct run *r, const struct device_plan *devices,
 	}
 	if (cfg->network.mode != NETWORK_USER)
 		plan->lan_fd = fd;
-	for (; plan->n_mounts < cfg->n_mounts && plan->n_mounts < VM_MOUNTS_MAX; plan->n_mounts++)
-		plan->mounts[plan->n_mounts] = (struct vm_mount){
+	for (; plan->n_mounts < cfg->n_mounts && plan->n_mounts < VM_MOUNTS_MAX; plan->n_mounts++) {
+		size_t i = plan->n_mounts;
+
+		(void)snprintf(tags[i], TAG_SIZE, "share%zu", i);
+		plan->mounts[i] = (struct vm_mount){
 			.kind = VM_MOUNT_9P,
-			.tag = cfg->mounts[plan->n_mounts].guest,
+			.tag = tags[i],
 			.fd = -1,
-			.path = cfg->mounts[plan->n_mounts].host,
-			.readonly = cfg->mounts[plan->n_mounts].readonly,
+			.path = cfg->mounts[i].host,
+			.readonly = cfg->mounts[i].readonly,
 		};
+	}
 	memcpy(plan->devices, devices->devices, sizeof(plan->devices));
 	plan->n_devices = devices->n_devices;
 	plan->iommufd = cfg->iommufd;
@@ -69,6 +74,7 @@ static int arguments(struct run *r, const struct device_plan *devices, struct st
 		     struct error *err)
 {
 	struct machine_plan mp = MACHINE_PLAN_INIT;
+	char tags[VM_MOUNTS_MAX][TAG_SIZE];
 	int e;
 
 	r->spec.cfg = &r->o->cfg;
@@ -79,7 +85,7 @@ static int arguments(struct run *r, const struct device_plan *devices, struct st
 	machine_plan_basics(&r->spec, &mp);
 	e = machine_boots_kernel(&r->spec) ? machine_plan_append(&r->image, &mp, err) : 0;
 	if (e == 0) {
-		stand_ins(r, devices, &mp);
+		stand_ins(r, devices, tags, &mp);
 		e = vm_args_build(&mp.plan, &r->caps, ret, err);
 	}
 	machine_plan_done(&mp);
