@@ -395,9 +395,10 @@ static int none_fits(const char *prefix, const struct strv *reasons, struct erro
 	int r = error_set(err, ENOENT, "no Dockerfile %s.* fits the context: %s", prefix,
 			  text == NULL ? "" : text);
 
-	return error_hint(err, r,
-			  "give the key in the additional context, as in -c \"{'gpu_vendor': "
-			  "'NVIDIA'}\"");
+	return error_hint(
+		err, r,
+		"a Dockerfile for these values, or other values in the additional context: "
+		"-c, --additional-context");
 }
 
 int dockerfile_select(int package_fd, const char *prefix, struct json_object *context,

@@ -25,7 +25,7 @@ static const char amd_script[] =
 	"  printf 'G %d gfx%d%x%x %s\\n' \"$m\" $((t / 10000)) $((t / 100 % 100)) $((t % 100)) "
 	"\"$n\"\n"
 	"done\n"
-	"for f in \"$1/dev/kfd\" \"$1\"/dev/dri/renderD*; do\n"
+	"for f in \"$1/dev/kfd\" \"$1/dev/dri/renderD\"*; do\n"
 	"  [ ! -e \"$f\" ] || echo \"A $(stat -c %g \"$f\" 2>/dev/null)\"\n"
 	"done\n"
 	"v=$1/opt/rocm/.info/version\n"

@@ -63,8 +63,11 @@ teardown() {
 
 # The configurations of the user's guide: read as they are, and refused where there is no such GPU.
 test_guides_configurations_without_gpus() {
-	local name
+	local name file
 	package
+	for file in docker/*.amd.Dockerfile; do
+		sed 's/AMD/NVIDIA/' "$file" > "${file/.amd./.nvidia.}"
+	done
 	for name in single-gpu-amd multi-gpu-amd single-gpu-nvidia; do
 		expect 3 "$BMVM" run --tags demo -f "$examples/$name.json" --hypervisor "$HV" --image default \
 			--vcpus 1 --memory 512M -s summary.json > out 2> err
