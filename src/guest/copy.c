@@ -222,13 +222,13 @@ int guest_copy_in(struct guest *g, const char *host, const char *dst, uint64_t d
 	return r < 0 ? error_prefix(err, r, "copy %s to %s in the guest", host, dst) : 0;
 }
 
-int guest_copy_content(struct guest *g, const char *host, const char *dst, char *const *excludes,
-		       uint64_t deadline_ns, const struct watchset *ws, struct error *err)
+int guest_copy_content(struct guest *g, const struct guest_content *content, uint64_t deadline_ns,
+		       const struct watchset *ws, struct error *err)
 {
-	AUTO_FREE char *target = strdup(dst);
+	AUTO_FREE char *target = strdup(content->dst);
 	AUTO_FREE char *dot = strdup(".");
 	char *argv[] = { target, dot, NULL };
-	const struct folder what = { .path = host, .excludes = excludes };
+	const struct folder what = { .path = content->host, .excludes = content->excludes };
 	int r;
 
 	if (target == NULL || dot == NULL)
@@ -236,7 +236,9 @@ int guest_copy_content(struct guest *g, const char *host, const char *dst, char 
 	r = send_folder(g, &what, argv, deadline_ns, ws, err);
 	if (r == NO_TAR)
 		r = error_set(err, ENOTSUP, "the guest has no tar");
-	return r < 0 ? error_prefix(err, r, "copy %s to %s in the guest", host, dst) : 0;
+	return r < 0 ? error_prefix(err, r, "copy %s to %s in the guest", content->host,
+				    content->dst)
+		     : 0;
 }
 
 /* ---- reading ---- */

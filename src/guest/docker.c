@@ -122,7 +122,7 @@ static int run_as_root(struct guest_docker *d, const char *file, const char *con
 	if (r < 0)
 		return r;
 	rest = text;
-	code = atoi(take_line(&rest));
+	code = (int)strtol(take_line(&rest), NULL, 10);
 	d->sudo = strcmp(take_line(&rest), "0") != 0;
 	line = take_line(&rest);
 	if (ret_line != NULL)

@@ -178,7 +178,7 @@ int mad_exec(struct mad *m, struct live_log *log, const struct mad_command *cmd,
  *
  * Return: 0; -EIO it failed, with its last words; as guest_capture().
  */
-int mad_capture(struct mad *m, const struct strv *argv, uint64_t deadline_ns, char *ret,
+int mad_capture(struct mad *m, const struct strv *words, uint64_t deadline_ns, char *ret,
 		size_t size, struct error *err);
 
 /**

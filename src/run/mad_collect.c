@@ -103,11 +103,12 @@ static int open_part(const struct collection *c, const char *part)
 	return plain_open(c->package.fd, path, O_RDONLY | O_DIRECTORY, 0);
 }
 
-static int fetch_into(struct collection *c, const char *part, struct guest_collect *what,
+static int fetch_into(struct collection *c, const char *part, const struct guest_collect *what,
 		      struct error *err)
 {
 	AUTO_COLLECT_REPORT struct collect_report report = COLLECT_REPORT_INIT;
 	struct watchset ws = front_watchset(&c->j->m->run->front);
+	struct guest_collect there = *what;
 	char path[64];
 	int r = c->name[0] == '\0' ? make_folder(c, err) : 0;
 
@@ -117,8 +118,8 @@ static int fetch_into(struct collection *c, const char *part, struct guest_colle
 	r = beneath_folder(&c->package, path, 0700);
 	if (r < 0)
 		return error_set(err, -r, "make a folder for results: %s", strerror(-r));
-	what->dest = path;
-	r = guest_collect(c->j->m->run->guest, what, &report, &ws, err);
+	there.dest = path;
+	r = guest_collect(c->j->m->run->guest, &there, &report, &ws, err);
 	for (size_t i = 0; i < report.skipped.n; i++)
 		log_warning("not collected: %s", report.skipped.v[i]);
 	return r;

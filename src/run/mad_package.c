@@ -98,8 +98,9 @@ int stage_mad_package(struct run *r, struct error *err)
 	if (ret == 0)
 		ret = make_folder(r, err);
 	if (ret == 0)
-		ret = guest_copy_content(r->guest, ".", MAD_FOLDER, left_out.v, DEADLINE_NEVER, &ws,
-					 err);
+		ret = guest_copy_content(r->guest,
+					 &(struct guest_content){ ".", MAD_FOLDER, left_out.v },
+					 DEADLINE_NEVER, &ws, err);
 	if (ret == 0)
 		ret = mad_gpus_look(m, err);
 	return ret == 0 ? leave_out_others(m, err) : ret;

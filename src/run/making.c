@@ -211,12 +211,13 @@ int making_remember(struct making *m, const struct pci_address *address, struct 
 /* It had no driver until ours was loaded, and is to have none again. */
 static void plan_as_before(const struct making *m, struct driver_binding *b)
 {
-	if (strcmp(b->old_driver, b->driver) != 0)
+	if (strcmp(b->old_driver, b->driver) != 0 || strcmp(b->old_override, b->driver) != 0)
 		return;
 	for (size_t i = 0; i < m->n_unbound; i++) {
 		const struct driver_binding *before = &m->unbound[i];
 
-		if (pci_address_compare(&before->address, &b->address) != 0)
+		if (pci_address_compare(&before->address, &b->address) != 0 ||
+		    strcmp(before->old_override, b->old_override) != 0)
 			continue;
 		b->old_driver[0] = '\0';
 		b->settings = before->settings;
