@@ -56,6 +56,7 @@ packages_of() {
 	run) echo qemu-system-x86 qemu-utils ovmf ;;
 	image) echo mmdebstrap debian-archive-keyring mtools dosfstools fdisk e2fsprogs uidmap zstd ;;
 	test) echo libcriterion-dev clang libclang-rt-dev procps util-linux bsdutils openssh-server ;;
+	browser) echo chromium jq ;;
 	lint) echo clang-tidy clang-format shellcheck git ;;
 	e2e) echo iproute2 openssh-client jq ;;
 	lab) echo util-linux e2fsprogs ;;
@@ -98,8 +99,8 @@ apt_quietly() {
 
 # --- images --------------------------------------------------------------------------------------
 
-# image_key: changes with everything a built image depends on.
+# image_key: changes with everything a built image depends on; docker.sh comes into a guest later.
 image_key() {
-	(cd "$top" && cat scripts/guest/* src/image/build*.c && . /etc/os-release && echo "$VERSION_CODENAME") |
+	(cd "$top" && cat scripts/guest/*-hook.sh src/image/build*.c && . /etc/os-release && echo "$VERSION_CODENAME") |
 		sha256sum | cut -c1-16
 }

@@ -8,11 +8,19 @@
 
 #include "base/error.h"
 
+#define ERASE "\r\033[K"
+
 static enum log_level shown_level = LOG_LEVEL_INFO;
+static bool line_is_drawn;
 
 void log_set_level(enum log_level level)
 {
 	shown_level = level;
+}
+
+void log_over_line(bool drawn)
+{
+	line_is_drawn = drawn;
 }
 
 bool log_enabled(enum log_level level)
@@ -40,7 +48,8 @@ __attribute__((format(printf, 3, 0))) static void log_line(enum log_level level,
 	if (!log_enabled(level))
 		return;
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
-	r = snprintf(line, 64, "%s%s", isatty(STDERR_FILENO) != 0 ? "" : "bmvm: ", tag);
+	r = snprintf(line, 64, "%s%s%s", line_is_drawn ? ERASE : "",
+		     isatty(STDERR_FILENO) != 0 ? "" : "bmvm: ", tag);
 	n = r > 0 ? (size_t)r : 0;
 	for (const char *p = text; *p != '\0'; p++) {
 		if (is_control(p))

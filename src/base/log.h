@@ -30,6 +30,12 @@ void log_warning(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/**
+ * log_over_line() - Whether the terminal's last line is one that may be overwritten
+ * @drawn: it is: a message erases it first
+ */
+void log_over_line(bool drawn);
+
 /** log_failure() - Print an error and its hint as two lines: "error: ..." and "hint: ...". */
 void log_failure(const struct error *err);
 

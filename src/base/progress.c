@@ -34,6 +34,7 @@ static void draw_running(struct progress *p)
 	draw(line, snprintf(line, sizeof(line), "\r\033[K[%zu/%zu] %s ... %.0f s", p->index,
 			    p->total, p->title, seconds));
 	p->drawn_ns = clock_now_ns();
+	log_over_line(true);
 }
 
 void progress_begin(struct progress *p, size_t index, const char *title)
@@ -74,6 +75,7 @@ void progress_yield(struct progress *p)
 			log_info("[%zu/%zu] %s", p->index, p->total, p->title);
 	}
 	p->open = false;
+	log_over_line(false);
 }
 
 double progress_end(struct progress *p, bool ok)
@@ -89,5 +91,6 @@ double progress_end(struct progress *p, bool ok)
 	else if (!p->quiet)
 		log_info("[%zu/%zu] %s%s: %.1f s", p->index, p->total, p->title, mark, seconds);
 	p->open = false;
+	log_over_line(false);
 	return seconds;
 }

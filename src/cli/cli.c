@@ -30,8 +30,8 @@ static const struct command commands[] = {
 	{ "destroy", "destroy VMs and give back what they held", cmd_destroy },
 	{ "recover", "undo what dead runs left behind", cmd_recover },
 	{ "image", "build, import, list, verify and remove base images", cmd_image },
-	{ "discover", "models of the MAD package in this folder", cmd_unavailable },
-	{ "report", "reports from performance files", cmd_unavailable },
+	{ "discover", "models of the MAD package in this folder", cmd_discover },
+	{ "report", "pages made of performance files", cmd_report },
 	{ "build", NULL, cmd_refused },
 	{ "database", NULL, cmd_refused },
 };

@@ -17,8 +17,10 @@
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/config_options.h"
+#include "cli/mad_options.h"
 #include "cli/options.h"
 #include "config/syntax.h"
+#include "run/models.h"
 #include "run/run.h"
 
 #define WAIT_MAX    (30 * 86400)
@@ -26,16 +28,13 @@
 
 /**
  * struct run_args - What was typed
- * @tags, @manifest: of a run of MAD models
- * @unused:          names of options that do nothing for a command
- * @help_config:     NULL, "" or "markdown"
+ * @mad:         of a run of MAD models
+ * @help_config: NULL, "" or "markdown"
  */
 struct run_args {
 	struct config_options config;
 	struct run_options o;
-	struct strv tags;
-	const char *manifest;
-	struct strv unused;
+	struct mad_options mad;
 	const char *help_config;
 	bool tty, no_tty;
 };
@@ -92,6 +91,7 @@ static int set_receipt(void *at, const struct cli_option *option, const char *va
 static int set_timeout(void *at, const struct cli_option *option, const char *value,
 		       struct error *err)
 {
+	struct run_args *a = at;
 	unsigned long seconds = 0;
 	char *end = NULL;
 
@@ -106,7 +106,8 @@ static int set_timeout(void *at, const struct cli_option *option, const char *va
 			"must be seconds from 0 (no limit) to %lu, or -1 for the default, not "
 			"\"%.80s\"",
 			TIMEOUT_MAX, value);
-	*(unsigned int *)at = (unsigned int)seconds;
+	a->o.timeout_s = (unsigned int)seconds;
+	a->mad.timeout = value[0] == '-' ? -1 : (int64_t)seconds;
 	return 0;
 }
 
@@ -169,27 +170,7 @@ static int set_help_config(void *at, const struct cli_option *option, const char
 	return 0;
 }
 
-/* An option of madengine that a command has no use for. */
-static int note_unused(void *at, const struct cli_option *option, const char *value,
-		       struct error *err)
-{
-	(void)value;
-	(void)err;
-	strv_add(at, option->name);
-	return strv_error(at);
-}
-
 #define AT(member) offsetof(struct run_args, member)
-#define MAD_FLAG(option, text)                                                                     \
-	{                                                                                          \
-		.name = (option), .kind = OPTION_CALL_FLAG, .offset = AT(unused),                  \
-		.apply = note_unused, .help = (text)                                               \
-	}
-#define MAD_VALUE(option, name_of_value, text)                                                     \
-	{                                                                                          \
-		.name = (option), .kind = OPTION_CALL, .offset = AT(unused), .apply = note_unused, \
-		.value = (name_of_value), .help = (text)                                           \
-	}
 
 static const struct cli_option options[] = {
 	{ .kind = OPTION_TITLE, .help = "Configuration" },
@@ -222,7 +203,7 @@ static const struct cli_option options[] = {
 	  .help = "the VM's name; one is made up" },
 	{ .name = "timeout",
 	  .kind = OPTION_CALL,
-	  .offset = AT(o.timeout_s),
+	  .offset = 0,
 	  .apply = set_timeout,
 	  .value = "S",
 	  .help = "end the command after S seconds; 0 is no limit (default -1: none for "
@@ -281,60 +262,8 @@ static const struct cli_option options[] = {
 	  .offset = AT(o.verbose),
 	  .help = "more messages" },
 	{ .kind = OPTION_TITLE,
-	  .help = "MAD models, as madengine run has them (not available yet; with a command they "
-		  "do "
-		  "nothing)" },
-	{ .name = "tags",
-	  .letter = 't',
-	  .kind = OPTION_LIST,
-	  .offset = AT(tags),
-	  .value = "TAG,...",
-	  .help = "run the models with these tags instead of a command; may be repeated" },
-	{ .name = "manifest-file",
-	  .letter = 'm',
-	  .kind = OPTION_TEXT,
-	  .offset = AT(manifest),
-	  .value = "FILE",
-	  .help = "run the images of this manifest instead of a command" },
-	{ .name = "live-output",
-	  .letter = 'l',
-	  .kind = OPTION_CALL_FLAG,
-	  .offset = AT(unused),
-	  .apply = note_unused,
-	  .help = "show the model's output; a command's always is" },
-	{ .name = "output",
-	  .letter = 'o',
-	  .kind = OPTION_CALL,
-	  .offset = AT(unused),
-	  .apply = note_unused,
-	  .value = "FILE",
-	  .help = "performance file" },
-	{ .name = "summary-output",
-	  .letter = 's',
-	  .kind = OPTION_CALL,
-	  .offset = AT(unused),
-	  .apply = note_unused,
-	  .value = "FILE",
-	  .help = "summary, JSON" },
-	{ .name = "registry",
-	  .letter = 'r',
-	  .kind = OPTION_CALL,
-	  .offset = AT(unused),
-	  .apply = note_unused,
-	  .value = "URL",
-	  .help = "registry of the images" },
-	MAD_FLAG("keep-alive", "keep containers running; for a VM see --preserve"),
-	MAD_FLAG("keep-model-dir", "keep the model's folder"),
-	MAD_FLAG("skip-model-run", "do everything but run the model"),
-	MAD_FLAG("clean-docker-cache", "build without cache"),
-	MAD_VALUE("manifest-output", "FILE", "manifest of what was built"),
-	MAD_VALUE("data-config", "FILE", "data sources"),
-	MAD_VALUE("tools-config", "FILE", "tools"),
-	MAD_VALUE("force-mirror-local", "FOLDER", "mirror data there"),
-	MAD_FLAG("disable-skip-gpu-arch", "run also models that skip this GPU"),
-	MAD_FLAG("cleanup-perf", "tidy the performance file"),
-	MAD_FLAG("sys-env-details", "collect details of the system"),
-	MAD_FLAG("ignore-deprecated", "run also deprecated models"),
+	  .help = "MAD models, as madengine runs them (with a command they do nothing)" },
+	MAD_OPTION_ROWS(AT(mad)),
 };
 
 static const struct cli_usage usage = {
@@ -370,12 +299,12 @@ static int usage_code(int argc, char *const *argv)
 
 static bool has_models(const struct run_args *a)
 {
-	return a->tags.n > 0 || a->manifest != NULL;
+	return a->mad.tags.n > 0 || a->mad.manifest != NULL;
 }
 
 static int check_words(const struct run_args *a, const struct cli_rest *rest, struct error *err)
 {
-	const char *mad_option = a->tags.n > 0 ? "--tags" : "--manifest-file";
+	const char *mad_option = a->mad.tags.n > 0 ? "--tags" : "--manifest-file";
 	bool mad = has_models(a);
 
 	if (rest->n > 0) {
@@ -391,6 +320,13 @@ static int check_words(const struct run_args *a, const struct cli_rest *rest, st
 		int r = error_set(err, EINVAL, "run: no command given");
 
 		return error_hint(err, r, "bmvm run -- CMD [ARG...]");
+	}
+	if (mad && (a->o.env.n > 0 || a->o.workdir != NULL || a->tty || a->no_tty)) {
+		int r = error_set(err, EINVAL,
+				  "run: --env, --workdir and --tty are for a command, not for %s",
+				  mad_option);
+
+		return error_hint(err, r, "models have the variables of docker_env_vars");
 	}
 	if (a->o.quiet && a->o.verbose)
 		return error_set(err, EINVAL, "run: --quiet and --verbose exclude each other");
@@ -419,17 +355,32 @@ static int check_receipt(const char *path, struct error *err)
 	return 0;
 }
 
-static void say_unused(const struct strv *unused)
+/* Options of madengine that a command has no use for. */
+static void say_unused(const struct mad_options *o)
 {
-	for (size_t i = 0; i < unused->n; i++) {
-		if (strcmp(unused->v[i], "live-output") == 0)
+	AUTO_STRV struct strv unused = STRV_INIT;
+
+	mad_options_given(o, &unused);
+	for (size_t i = 0; i < unused.n; i++) {
+		if (strcmp(unused.v[i], "live-output") == 0)
 			log_info(
 				"--live-output does nothing here: a command's output is always "
 				"live");
 		else
 			log_warning("--%s does nothing here: it is for runs of MAD models",
-				    unused->v[i]);
+				    unused.v[i]);
 	}
+}
+
+/* madengine passes a VF of a GPU unless it is told otherwise. */
+static int use_madengines_default(struct config *cfg, struct error *err)
+{
+	int r;
+
+	if (config_explicit(cfg, "gpu_passthrough.mode"))
+		return 0;
+	r = config_set(cfg, "gpu_passthrough.mode", "sriov", "--tags", err);
+	return r < 0 ? r : config_finish(cfg, err);
 }
 
 static int load(struct run_args *a, const struct cli_rest *rest, struct error *err)
@@ -442,10 +393,7 @@ static int load(struct run_args *a, const struct cli_rest *rest, struct error *e
 		r = config_options_load(&a->config, &a->o.cfg, err);
 	if (r < 0)
 		return r;
-	if (has_models(a))
-		return error_set(err, ENOTSUP, "%s: runs of MAD models are not available yet",
-				 a->tags.n > 0 ? "--tags" : "--manifest-file");
-	return config_check_available(&a->o.cfg, err);
+	return has_models(a) ? use_madengines_default(&a->o.cfg, err) : 0;
 }
 
 static int run(struct run_args *a, int argc, char **argv)
@@ -476,7 +424,9 @@ static int run(struct run_args *a, int argc, char **argv)
 		return cli_fail(&err, code);
 	if (a->tty || a->no_tty)
 		a->o.tty = a->tty ? TTY_YES : TTY_NO;
-	say_unused(&a->unused);
+	if (has_models(a))
+		return run_models(&a->o, &a->mad);
+	say_unused(&a->mad);
 	a->o.cmd = rest.command;
 	a->o.n_cmd = rest.n_command;
 	return run_command(&a->o);
@@ -484,13 +434,12 @@ static int run(struct run_args *a, int argc, char **argv)
 
 int cmd_run(int argc, char **argv)
 {
-	struct run_args args = { .help_config = NULL };
+	struct run_args args = { .mad = MAD_OPTIONS_INIT };
 	int code;
 
 	config_init(&args.o.cfg);
 	code = run(&args, argc, argv);
 	run_options_done(&args.o);
-	strv_done(&args.tags);
-	strv_done(&args.unused);
+	strv_done(&args.mad.tags);
 	return code;
 }

@@ -16,9 +16,8 @@ int cmd_logs(int argc, char **argv);
 int cmd_destroy(int argc, char **argv);
 int cmd_gpus(int argc, char **argv);
 int cmd_recover(int argc, char **argv);
-
-/** cmd_unavailable() - Answers for commands that are not built yet. */
-int cmd_unavailable(int argc, char **argv);
+int cmd_discover(int argc, char **argv);
+int cmd_report(int argc, char **argv);
 
 /** cmd_refused() - Answers for madengine's commands that this program leaves to madengine. */
 int cmd_refused(int argc, char **argv);

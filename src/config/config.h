@@ -135,6 +135,7 @@ struct config {
 		char *proxy;
 		char *mirror;
 		struct strv load;
+		bool pull;
 	} docker;
 	struct {
 		unsigned int boot, ssh, docker, shutdown, unresponsive;
@@ -216,9 +217,6 @@ int config_finish(struct config *cfg, struct error *err);
 
 /** config_explicit() - Whether a key (dotted path within baremetal_vm) was given. */
 bool config_explicit(const struct config *cfg, const char *path);
-
-/** config_check_available() - Refuse what is not built yet, naming the key. 0 or -ENOTSUP. */
-int config_check_available(const struct config *cfg, struct error *err);
 
 /**
  * config_default_text() - A key's default as the documentation shows it

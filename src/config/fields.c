@@ -381,6 +381,13 @@ static const struct field table[] = {
 	  .fallback = "[]",
 	  .form = "a list of paths",
 	  .help = "image archives of the host to load in the guest" },
+	{ .path = "docker.pull",
+	  .type = FIELD_BOOL,
+	  .offset = AT(docker.pull),
+	  .fallback = "false",
+	  .help = "build with newer base images of the registry; not for those that are only in "
+		  "the "
+		  "guest" },
 	{ .path = "timeouts",
 	  .type = FIELD_OBJECT,
 	  .help = "limits in seconds; those that depend on memory scale with it" },

@@ -214,26 +214,3 @@ int rules_check(const struct config *cfg, const char **ret_path, struct error *e
 	*ret_path = NULL;
 	return 0;
 }
-
-static int unavailable(const char *path, const char *what, struct error *err)
-{
-	return error_set(err, ENOTSUP, "baremetal_vm.%s: %s not available yet", path, what);
-}
-
-static int check_docker_available(const struct config *cfg, struct error *err)
-{
-	if (cfg->docker.install == DOCKER_SCRIPT || cfg->docker.script != NULL)
-		return unavailable("docker.script", "setting up Docker is", err);
-	if (cfg->docker.proxy != NULL)
-		return unavailable("docker.proxy", "setting up Docker is", err);
-	if (cfg->docker.mirror != NULL)
-		return unavailable("docker.mirror", "setting up Docker is", err);
-	if (cfg->docker.load.n > 0)
-		return unavailable("docker.load", "loading Docker images is", err);
-	return 0;
-}
-
-int config_check_available(const struct config *cfg, struct error *err)
-{
-	return check_docker_available(cfg, err);
-}

@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/process.h"
+#include "base/strv.h"
 #include "base/watch.h"
 #include "guest/blob.h"
 #include "guest/copy_tree.h"
@@ -57,22 +58,37 @@ struct packer {
 	int words_fd;
 };
 
-static int packer_start(struct packer *p, const char *folder, struct error *err)
+static void add_excludes(struct strv *argv, char *const *excludes)
+{
+	for (; excludes != NULL && *excludes != NULL; excludes++) {
+		bool anchored = **excludes == '/';
+
+		strv_add(argv, anchored ? "--anchored" : "--no-anchored");
+		strv_addf(argv, "--exclude=%s%s", anchored ? "." : "", *excludes);
+	}
+}
+
+static int packer_start(struct packer *p, const char *folder, char *const *excludes,
+			struct error *err)
 {
 	AUTO_FREE char *tar = process_find_program("tar", "/usr/bin:/bin");
-	AUTO_FREE char *where = NULL;
+	AUTO_STRV struct strv argv = STRV_INIT;
 	AUTO_CLOSE int write_fd = -1;
 	struct spawn spawn = { .path = tar, .die_with_us = true };
-	char *argv[] = { NULL, NULL, NULL, NULL, NULL, NULL };
 	struct spawn_fd fds[2];
 	int pipe_fds[2];
 
 	if (tar == NULL)
 		return error_set(err, ENOENT, "no tar on this host (package tar)");
-	if (asprintf(&where, "--directory=%s", folder) < 0) {
-		where = NULL;
+	strv_add(&argv, tar);
+	strv_add(&argv, "--create");
+	strv_add(&argv, "--format=gnu");
+	strv_addf(&argv, "--directory=%s", folder);
+	strv_add(&argv, "--wildcards");
+	add_excludes(&argv, excludes);
+	strv_add(&argv, ".");
+	if (strv_error(&argv) < 0)
 		return error_set(err, ENOMEM, "out of memory");
-	}
 	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
 		return error_errno(err, "pipe");
 	p->out_fd = pipe_fds[0];
@@ -80,14 +96,9 @@ static int packer_start(struct packer *p, const char *folder, struct error *err)
 	p->words_fd = memfd_create("tar-stderr", MFD_CLOEXEC);
 	if (p->words_fd < 0)
 		return error_errno(err, "memfd_create");
-	argv[0] = tar;
-	argv[1] = (char[]){ "--create" };
-	argv[2] = (char[]){ "--format=gnu" };
-	argv[3] = where;
-	argv[4] = (char[]){ "." };
 	fds[0] = (struct spawn_fd){ .parent = write_fd, .child = 1 };
 	fds[1] = (struct spawn_fd){ .parent = p->words_fd, .child = 2 };
-	spawn.argv = argv;
+	spawn.argv = argv.v;
 	spawn.fds = fds;
 	spawn.n_fds = ARRAY_SIZE(fds);
 	return process_spawn(&spawn, &p->process, err);
@@ -140,18 +151,24 @@ static int unpack(struct guest *g, struct packer *p, char *const *argv, uint64_t
 	return error_set(err, EIO, "exit code %d in the guest: %s", result.exit_code, result.words);
 }
 
+/* A folder of the host, and what of it is left out. */
+struct folder {
+	const char *path;
+	char *const *excludes;
+};
+
 /* Return: 0; NO_TAR when the guest has none; -errno. */
-static int send_folder(struct guest *g, const char *folder, char *const *argv, uint64_t deadline_ns,
-		       const struct watchset *ws, struct error *err)
+static int send_folder(struct guest *g, const struct folder *what, char *const *argv,
+		       uint64_t deadline_ns, const struct watchset *ws, struct error *err)
 {
 	struct packer p = { .process = PROCESS_INIT, .out_fd = -1, .words_fd = -1 };
-	int r = packer_start(&p, folder, err);
+	int r = packer_start(&p, what->path, what->excludes, err);
 
 	if (r == 0)
 		r = unpack(g, &p, argv, deadline_ns, ws, err);
 	close_fd(&p.out_fd);
 	if (r == 0)
-		r = packer_check(&p, folder, err);
+		r = packer_check(&p, what->path, err);
 	(void)process_stop(&p.process, 0, deadline_in_s(TAR_END_S));
 	process_done(&p.process);
 	close_fd(&p.words_fd);
@@ -184,7 +201,7 @@ static int send_any(struct guest *g, const char *host, char *const *argv, uint64
 		return upload_file(g, &u, deadline_ns, ws, err);
 	if (!S_ISDIR(st.st_mode))
 		return error_set(err, EINVAL, "neither file nor folder");
-	r = send_folder(g, host, argv, deadline_ns, ws, err);
+	r = send_folder(g, &(struct folder){ .path = host }, argv, deadline_ns, ws, err);
 	return r == NO_TAR ? send_tree(g, fd, argv, deadline_ns, ws, err) : r;
 }
 
@@ -203,6 +220,25 @@ int guest_copy_in(struct guest *g, const char *host, const char *dst, uint64_t d
 	argv[1] = strrchr(real, '/') + 1;
 	r = send_any(g, real, argv, deadline_ns, ws, err);
 	return r < 0 ? error_prefix(err, r, "copy %s to %s in the guest", host, dst) : 0;
+}
+
+int guest_copy_content(struct guest *g, const struct guest_content *content, uint64_t deadline_ns,
+		       const struct watchset *ws, struct error *err)
+{
+	AUTO_FREE char *target = strdup(content->dst);
+	AUTO_FREE char *dot = strdup(".");
+	char *argv[] = { target, dot, NULL };
+	const struct folder what = { .path = content->host, .excludes = content->excludes };
+	int r;
+
+	if (target == NULL || dot == NULL)
+		return error_set(err, ENOMEM, "out of memory");
+	r = send_folder(g, &what, argv, deadline_ns, ws, err);
+	if (r == NO_TAR)
+		r = error_set(err, ENOTSUP, "the guest has no tar");
+	return r < 0 ? error_prefix(err, r, "copy %s to %s in the guest", content->host,
+				    content->dst)
+		     : 0;
 }
 
 /* ---- reading ---- */

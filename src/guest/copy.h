@@ -35,6 +35,23 @@ int guest_copy_in(struct guest *g, const char *host, const char *dst, uint64_t d
 		  const struct watchset *ws, struct error *err);
 
 /**
+ * struct guest_content - What is in a folder of the host, without some of it; all borrowed
+ * @host:     the folder
+ * @dst:      folder in the guest that gets it, made if missing
+ * @excludes: names with *, ? and [...], NULL-terminated: "/perf.csv" of that folder alone, ".git"
+ *            wherever it is
+ */
+struct guest_content {
+	const char *host;
+	const char *dst;
+	char *const *excludes;
+};
+
+/** guest_copy_content() - Copy it. As guest_copy_in(), but -ENOTSUP when the guest has no tar. */
+int guest_copy_content(struct guest *g, const struct guest_content *content, uint64_t deadline_ns,
+		       const struct watchset *ws, struct error *err);
+
+/**
  * struct guest_file - A small file, for guest_write_file()
  * @path: in the guest; missing folders above it are made
  * @data: @len bytes, borrowed

@@ -15,32 +15,33 @@
  */
 #define REGION_UNSET UINT64_C(0x20000000)
 
-/* "F ADDRESS VENDOR DEVICE DRIVER" and below it the lines of "resource". */
+/* "F ADDRESS VENDOR DEVICE DRIVER CLASS" and below it the lines of "resource". */
 static const char script[] =
 	"for d in /sys/bus/pci/devices/*; do\n"
 	"  [ -e \"$d/vendor\" ] || continue\n"
-	"  read -r v < \"$d/vendor\"; read -r p < \"$d/device\"\n"
+	"  read -r v < \"$d/vendor\"; read -r p < \"$d/device\"; read -r c < \"$d/class\"\n"
 	"  n=; if [ -e \"$d/driver\" ]; then n=$(readlink \"$d/driver\"); n=${n##*/}; fi\n"
-	"  echo \"F ${d##*/} $v $p ${n:--}\"\n"
+	"  echo \"F ${d##*/} $v $p ${n:--} $c\"\n"
 	"  cat \"$d/resource\"\n"
 	"done\n";
 
 static bool parse_function(const char *line, struct guest_function *ret)
 {
 	char text[256];
-	char *words[5], *save = NULL, *end = NULL;
+	char *words[6], *save = NULL, *end = NULL;
 	size_t n = 0;
 
 	(void)snprintf(text, sizeof(text), "%s", line);
-	for (char *w = strtok_r(text, " ", &save); w != NULL && n < 5;
+	for (char *w = strtok_r(text, " ", &save); w != NULL && n < 6;
 	     w = strtok_r(NULL, " ", &save))
 		words[n++] = w;
-	if (n != 5)
+	if (n < 5)
 		return false;
 	*ret = (struct guest_function){ .vendor = 0 };
 	(void)snprintf(ret->address, sizeof(ret->address), "%.31s", words[1]);
 	ret->vendor = (uint16_t)strtoul(words[2], &end, 16);
 	ret->device = (uint16_t)strtoul(words[3], &end, 16);
+	ret->class = n > 5 ? (uint32_t)strtoul(words[5], &end, 16) : 0;
 	if (strcmp(words[4], "-") != 0)
 		(void)snprintf(ret->driver, sizeof(ret->driver), "%.63s", words[4]);
 	return true;

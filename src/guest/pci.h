@@ -20,6 +20,7 @@ struct watchset;
 /**
  * struct guest_function - One of them
  * @address: in the guest
+ * @class:   24 bits, 0x030000 a VGA controller; 0: it is not told
  * @driver:  "" none
  * @bars:    sizes of the BARs that have an address, in bytes; 0: there is none, or it has none. The
  *           two cannot be told apart: what found no room Linux shows as if it were not there
@@ -28,6 +29,7 @@ struct guest_function {
 	char address[32];
 	uint16_t vendor;
 	uint16_t device;
+	uint32_t class;
 	char driver[64];
 	uint64_t bars[GUEST_BARS];
 };

@@ -2,21 +2,10 @@
 #include "image/recipe.h"
 
 #include "base/cleanup.h"
+#include "base/embed.h"
 
-/* The assembler takes the bytes of the scripts in; CMake rebuilds this file when they change. */
-#define EMBED(symbol, file)                                                                        \
-	__asm__(".pushsection .rodata\n"                                                           \
-		".globl " #symbol                                                                  \
-		"\n"                                                                               \
-		".hidden " #symbol "\n" #symbol                                                    \
-		":\n"                                                                              \
-		".incbin \"" BMVM_SOURCE_DIR "/scripts/guest/" file                                \
-		"\"\n"                                                                             \
-		".byte 0\n"                                                                        \
-		".popsection\n")
-
-EMBED(recipe_setup_hook, "setup-hook.sh");
-EMBED(recipe_customize_hook, "customize-hook.sh");
+EMBED(recipe_setup_hook, "scripts/guest/setup-hook.sh");
+EMBED(recipe_customize_hook, "scripts/guest/customize-hook.sh");
 
 const struct recipe_program recipe_programs[] = {
 	{ "mmdebstrap", "mmdebstrap" }, { "qemu-img", "qemu-utils" }, { "mkfs.vfat", "dosfstools" },

@@ -64,7 +64,7 @@ static void drop_oldest(int receipts_fd)
 int receipt_save(int data_fd, const char *vm, struct json_object *receipt, const char *also,
 		 struct error *err)
 {
-	AUTO_CLOSE int fd = openat(data_fd, "receipts", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO_CLOSE int fd = openat(data_fd, RECEIPTS_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	char name[128];
 	int r, r2 = 0;
 

@@ -12,7 +12,8 @@
 
 struct error;
 
-#define RECEIPTS_KEPT 200
+#define RECEIPTS_KEPT   200
+#define RECEIPTS_FOLDER "receipts" /* in data_dir */
 
 /**
  * receipt_save() - Write a receipt

@@ -238,6 +238,7 @@ static int check_one(struct run *r, struct json_object *o, struct guest_function
 		log_debug("%s is %s in the guest, driver %s", address, found->address,
 			  found->driver[0] != '\0' ? found->driver : "none");
 		json_add_str(o, "guest_address", found->address);
+		json_add_u64(o, "guest_class", found->class);
 		json_add_str(o, "guest_driver", found->driver[0] != '\0' ? found->driver : NULL);
 		found->address[0] = '\0';
 		return 0;

@@ -6,7 +6,6 @@
 
 #include "base/error.h"
 #include "base/json.h"
-#include "base/log.h"
 #include "host/tap.h"
 #include "run/device_plan.h"
 #include "run/machine_plan.h"
@@ -14,13 +13,14 @@
 #include "vm/args.h"
 
 #define TEXT_SIZE 512
+#define TAG_SIZE  32
 
 /*
  * The plan with stand-ins for what only exists in a real run: descriptors are numbers from 3 on, as
  * QEMU would inherit them.
  */
 static void stand_ins(const struct run *r, const struct device_plan *devices,
-		      struct machine_plan *mp)
+		      char tags[VM_MOUNTS_MAX][TAG_SIZE], struct machine_plan *mp)
 {
 	const struct config *cfg = &r->o->cfg;
 	struct vm_plan *plan = &mp->plan;
@@ -51,14 +51,18 @@ static void stand_ins(const struct run *r, const struct device_plan *devices,
 	}
 	if (cfg->network.mode != NETWORK_USER)
 		plan->lan_fd = fd;
-	for (; plan->n_mounts < cfg->n_mounts && plan->n_mounts < VM_MOUNTS_MAX; plan->n_mounts++)
-		plan->mounts[plan->n_mounts] = (struct vm_mount){
+	for (; plan->n_mounts < cfg->n_mounts && plan->n_mounts < VM_MOUNTS_MAX; plan->n_mounts++) {
+		size_t i = plan->n_mounts;
+
+		(void)snprintf(tags[i], TAG_SIZE, "share%zu", i);
+		plan->mounts[i] = (struct vm_mount){
 			.kind = VM_MOUNT_9P,
-			.tag = cfg->mounts[plan->n_mounts].guest,
+			.tag = tags[i],
 			.fd = -1,
-			.path = cfg->mounts[plan->n_mounts].host,
-			.readonly = cfg->mounts[plan->n_mounts].readonly,
+			.path = cfg->mounts[i].host,
+			.readonly = cfg->mounts[i].readonly,
 		};
+	}
 	memcpy(plan->devices, devices->devices, sizeof(plan->devices));
 	plan->n_devices = devices->n_devices;
 	plan->iommufd = cfg->iommufd;
@@ -70,6 +74,7 @@ static int arguments(struct run *r, const struct device_plan *devices, struct st
 		     struct error *err)
 {
 	struct machine_plan mp = MACHINE_PLAN_INIT;
+	char tags[VM_MOUNTS_MAX][TAG_SIZE];
 	int e;
 
 	r->spec.cfg = &r->o->cfg;
@@ -80,7 +85,7 @@ static int arguments(struct run *r, const struct device_plan *devices, struct st
 	machine_plan_basics(&r->spec, &mp);
 	e = machine_boots_kernel(&r->spec) ? machine_plan_append(&r->image, &mp, err) : 0;
 	if (e == 0) {
-		stand_ins(r, devices, &mp);
+		stand_ins(r, devices, tags, &mp);
 		e = vm_args_build(&mp.plan, &r->caps, ret, err);
 	}
 	machine_plan_done(&mp);
@@ -116,8 +121,24 @@ static const char *network_text(const struct run *r, char ret[TEXT_SIZE])
 	return ret;
 }
 
+static void print_models(struct json_object *models)
+{
+	size_t n = models == NULL ? 0 : json_object_array_length(models);
+
+	for (size_t i = 0; i < n; i++) {
+		struct json_object *o = json_object_array_get_idx(models, i);
+		const char *dockerfile = json_str_or(o, "dockerfile", NULL);
+
+		if (dockerfile != NULL)
+			(void)printf("would build %s of %s\n", json_str_or(o, "image", "?"),
+				     dockerfile);
+		(void)printf("would run   model %s in %s\n", json_str_or(o, "model", "?"),
+			     json_str_or(o, "image", "?"));
+	}
+}
+
 static void print_text(const struct run *r, const struct device_plan *devices,
-		       const struct strv *argv)
+		       const struct strv *argv, struct json_object *models)
 {
 	char cpus[TEXT_SIZE], text[TEXT_SIZE];
 
@@ -135,10 +156,11 @@ static void print_text(const struct run *r, const struct device_plan *devices,
 	(void)printf("would make  %s/vms/NAME, %s/vms/NAME\n", r->host.run_dir, r->host.data_dir);
 	for (size_t i = 0; i < argv->n; i++)
 		(void)printf("%s%s\n", i == 0 ? "would run   " : "            ", argv->v[i]);
+	print_models(models);
 }
 
 static void print_json(const struct run *r, const struct device_plan *devices,
-		       const struct strv *argv)
+		       const struct strv *argv, struct json_object *models)
 {
 	char text[TEXT_SIZE];
 	AUTO_JSON struct json_object *o = json_new_object();
@@ -157,28 +179,27 @@ static void print_json(const struct run *r, const struct device_plan *devices,
 	for (size_t i = 0; i < argv->n; i++)
 		(void)json_object_array_add(list, json_new_string(argv->v[i]));
 	json_add(o, "qemu_arguments", list);
+	if (models != NULL)
+		json_add(o, "models", json_object_get(models));
 	(void)printf("%s\n", json_object_to_json_string_ext(
 				     o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
 }
 
-int dry_run(struct run *r)
+int dry_run(struct run *r, struct json_object *models, struct error *err)
 {
 	AUTO_DEVICE_PLAN struct device_plan devices = { .n_writes = 0 };
 	AUTO_STRV struct strv argv = STRV_INIT;
-	struct error err = ERROR_INIT;
-	int ret = stage_validate(r, &err);
+	int ret = stage_validate(r, err);
 
 	if (ret == 0)
-		ret = device_plan_make(&r->host, &r->devices, &devices, &err);
+		ret = device_plan_make(&r->host, &r->devices, &devices, err);
 	if (ret == 0)
-		ret = arguments(r, &devices, &argv, &err);
-	if (ret < 0) {
-		log_failure(&err);
-		return 125;
-	}
+		ret = arguments(r, &devices, &argv, err);
+	if (ret < 0)
+		return ret;
 	if (r->o->json)
-		print_json(r, &devices, &argv);
+		print_json(r, &devices, &argv, models);
 	else
-		print_text(r, &devices, &argv);
+		print_text(r, &devices, &argv, models);
 	return 0;
 }

@@ -17,6 +17,7 @@
 #include "image/import.h"
 #include "run/devices.h"
 #include "run/pipeline.h"
+#include "run/task.h"
 #include "vm/tail.h"
 
 #define SCRIPT_CAP    ((size_t)16 << 20)
@@ -291,22 +292,22 @@ static const struct stage stages[] = {
 	{ "change", "Change the image", NULL, stage_change, NULL, false },
 };
 
+/* The disk is what the run is for. */
+static void prepare(struct run *r)
+{
+	r->keep_disk = true;
+	r->replaces_image = job_of(r)->what->replace;
+}
+
 static int run_job(const struct image_run *what, bool shell)
 {
 	struct image_job job = { .what = what, .shell = shell };
 	struct run_options o = { .cfg = *what->cfg, .verbose = what->verbose };
-	struct error err = ERROR_INIT;
-	struct run r;
-	int ret, code;
+	struct task task = {
+		.stages = stages, .n_stages = ARRAY_SIZE(stages), .extra = &job, .prepare = prepare
+	};
+	int code = task_run(&o, &task);
 
-	ret = run_init(&r, &o, &err);
-	r.extra = &job;
-	r.keep_disk = true;
-	r.replaces_image = what->replace;
-	if (ret == 0)
-		ret = pipeline_run(&r, stages, ARRAY_SIZE(stages), &err);
-	code = pipeline_exit_code(&r, ret, &err);
-	run_done(&r);
 	*what->cfg = o.cfg; /* the caller frees what was fitted to the host */
 	if (code == 0)
 		log_info("image %s is ready", what->name);

@@ -40,6 +40,27 @@ static int check_destination(const char *to, struct error *err)
 	return 0;
 }
 
+static int check_file(const char *key, const char *path, struct error *err)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0 || faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) < 0)
+		return error_errno(err, "baremetal_vm.%s: %s", key, path);
+	return S_ISREG(st.st_mode)
+		       ? 0
+		       : error_set(err, EINVAL, "baremetal_vm.%s: %s is no file", key, path);
+}
+
+static int check_docker(const struct config *cfg, struct error *err)
+{
+	int r = cfg->docker.script != NULL ? check_file("docker.script", cfg->docker.script, err)
+					   : 0;
+
+	for (size_t i = 0; i < cfg->docker.load.n && r == 0; i++)
+		r = check_file("docker.load", cfg->docker.load.v[i], err);
+	return r;
+}
+
 int paths_check(const struct run_options *o, struct error *err)
 {
 	int r = 0;
@@ -48,5 +69,5 @@ int paths_check(const struct run_options *o, struct error *err)
 		r = check_source(&o->copy_in[i], err);
 	if (r == 0 && o->cfg.results.collect.n > 0)
 		r = check_destination(o->cfg.results.to, err);
-	return r;
+	return r < 0 ? r : check_docker(&o->cfg, err);
 }

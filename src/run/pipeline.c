@@ -226,9 +226,8 @@ static bool may_pass(const struct run *r, int ret)
 	       ret != -ENOENT && ret != -EACCES && ret != -EPERM && ret != -ETIMEDOUT;
 }
 
-/* `retry`: a step that may pass is tried again, each time after a longer pause. */
-static int with_retries(struct run *r, int (*step)(struct run *r, size_t i, struct error *err),
-			size_t i, struct error *err)
+int pipeline_retry(struct run *r, int (*step)(struct run *r, size_t i, struct error *err), size_t i,
+		   struct error *err)
 {
 	const struct config *cfg = &r->o->cfg;
 	double pause_s = cfg->retry.delay;
@@ -250,7 +249,7 @@ static int with_retries(struct run *r, int (*step)(struct run *r, size_t i, stru
 
 int stage_start(struct run *r, struct error *err)
 {
-	int ret = with_retries(r, start_qemu, 0, err);
+	int ret = pipeline_retry(r, start_qemu, 0, err);
 
 	if (ret == 0)
 		ret = connect_guest(r, r->port, err);
@@ -305,9 +304,9 @@ int stage_prepare(struct run *r, struct error *err)
 	int ret = 0;
 
 	for (size_t i = 0; i < r->o->cfg.n_mounts && ret == 0; i++)
-		ret = with_retries(r, mount_one, i, err);
+		ret = pipeline_retry(r, mount_one, i, err);
 	for (size_t i = 0; i < r->o->n_copy_in && ret == 0; i++)
-		ret = with_retries(r, copy_one, i, err);
+		ret = pipeline_retry(r, copy_one, i, err);
 	return ret;
 }
 

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/progress.h"
+#include "guest/docker.h"
 #include "guest/exec.h"
 #include "guest/keys.h"
 #include "guest/session.h"
@@ -30,6 +31,7 @@
  * @guest:     the SSH connection while there is one
  * @mounts:    the guardian's answer about mounts, owned
  * @devices:   what was chosen to be passed
+ * @docker:    of the guest, once stage_docker() is done
  * @numa_node: `numa_node` as it turned out, -1: none; @node_cpus: the CPUs of it that we may use
  * @assigned:  the guardian's answer about them, owned
  * @wait_ns:   until when devices that others have are waited for
@@ -60,6 +62,7 @@ struct run {
 	struct guest *guest;
 	struct json_object *mounts;
 	struct device_choice devices;
+	struct guest_docker docker;
 	int numa_node;
 	struct cpu_mask node_cpus;
 	struct json_object *assigned;
@@ -97,6 +100,17 @@ int stage_start(struct run *r, struct error *err);
 int stage_start_undo(struct run *r, struct error *err);
 int stage_prepare(struct run *r, struct error *err);
 bool stage_prepare_wanted(const struct run *r);
+
+/**
+ * pipeline_retry() - Do a step, and do it again as the key `retry` says while its failure may pass
+ * @step: called with @i; what can never pass is -ENOTSUP, -EINVAL, -ENOENT, -EACCES, -EPERM,
+ *        -ETIMEDOUT and the end of VM or connection
+ *
+ * Waits between the tries, each time longer, and serves signals meanwhile. Return: 0; the last
+ * failure; -EINTR.
+ */
+int pipeline_retry(struct run *r, int (*step)(struct run *r, size_t i, struct error *err), size_t i,
+		   struct error *err);
 
 /**
  * pipeline_run() - Run a table with progress, receipt notes and the preserve rule

@@ -37,16 +37,6 @@ static const char *sudo(const struct check_ctx *ctx)
 	return ctx->host->is_root ? "" : "sudo ";
 }
 
-static void check_features(const struct check_ctx *ctx, struct check_result *result)
-{
-	struct error err = ERROR_INIT;
-
-	if (config_check_available(ctx->cfg, &err) < 0)
-		check_error(result, &err);
-	else
-		check_found(result, CHECK_OK, "all that is asked for");
-}
-
 static void check_image(const struct check_ctx *ctx, struct check_result *result)
 {
 	const struct readiness *r = ctx->data;
@@ -213,7 +203,6 @@ static void check_boot(const struct check_ctx *ctx, struct check_result *result)
 
 /* The trial boot is last, it is left out unless asked for. */
 static const struct check rows[] = {
-	{ "features", "features", "parts of this program are still to come", NULL, check_features },
 	{ "image", "base image", "the VM's disk is laid over it", NULL, check_image },
 	{ "emulator", "QEMU's parts", "QEMU is built in many ways", NULL, check_emulator },
 	{ "seed", "guest's identity", "name and keys reach the guest on a small read-only disk",

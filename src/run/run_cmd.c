@@ -10,12 +10,11 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/log.h"
-#include "guest/collect.h"
-#include "run/dry_run.h"
 #include "run/devices.h"
+#include "run/docker.h"
 #include "run/pipeline.h"
-
-#define COLLECT_SECONDS 3600
+#include "run/results.h"
+#include "run/task.h"
 
 static void forward_signal(void *data, int sig)
 {
@@ -83,110 +82,20 @@ static int stage_workload(struct run *r, struct error *err)
 	return ret;
 }
 
-static bool stage_results_wanted(const struct run *r)
-{
-	return r->o->cfg.results.collect.n > 0;
-}
-
-static void print_report(const struct collect_report *report)
-{
-	for (size_t i = 0; i < report->skipped.n; i++)
-		log_warning("not collected: %s", report->skipped.v[i]);
-	for (size_t i = 0; i < report->unmatched.n; i++)
-		log_warning("--collect %s: matches nothing", report->unmatched.v[i]);
-}
-
-static int stage_results(struct run *r, struct error *err)
-{
-	const struct config *cfg = &r->o->cfg;
-	struct watchset ws = front_watchset(&r->front);
-	AUTO_COLLECT_REPORT struct collect_report report = COLLECT_REPORT_INIT;
-	struct guest_collect what = {
-		.globs = cfg->results.collect.v,
-		.workdir = r->o->workdir,
-		.dest = cfg->results.to != NULL ? cfg->results.to : ".",
-		.max_size = cfg->results.max_size,
-		.deadline_ns = deadline_in_s(COLLECT_SECONDS),
-	};
-	struct json_object *o;
-	int ret;
-
-	/* nothing can be brought out of a VM that is gone; that failure is told already */
-	if (r->guest == NULL || !r->ran || r->front.vm_gone || r->front.lost ||
-	    r->front.caught != 0 || r->front.destroyed)
-		return 0;
-	ret = guest_collect(r->guest, &what, &report, &ws, err);
-	print_report(&report);
-	o = json_new_object();
-	json_add_u64(o, "files", report.files);
-	json_add_u64(o, "bytes", report.bytes);
-	json_add_u64(o, "skipped", report.n_skipped);
-	front_note(&r->front, "collected", o);
-	return ret;
-}
-
 static const struct stage stages[] = {
 	{ "validate", "Validate", NULL, stage_validate, NULL, false },
 	{ "create", "Create the VM", NULL, stage_create, stage_create_undo, false },
 	{ "devices", "Take the devices", stage_devices_wanted, stage_devices, NULL, false },
 	{ "start", "Start the VM", NULL, stage_start, stage_start_undo, false },
 	{ "prepare", "Prepare the guest", stage_prepare_wanted, stage_prepare, NULL, false },
+	{ "docker", "Set up Docker", stage_docker_wanted, stage_docker, NULL, false },
 	{ "command", "Run the command", NULL, stage_workload, NULL, false },
 	{ "results", "Collect results", stage_results_wanted, stage_results, NULL, true },
 };
 
-/* What a run cuts to the host, and to the NUMA node of its devices, when it is a default. */
-struct sizes {
-	uint64_t memory;
-	uint64_t disk_size;
-	unsigned int vcpus;
-};
-
-static struct sizes sizes_of(const struct config *cfg)
-{
-	return (struct sizes){ cfg->memory, cfg->disk_size, cfg->vcpus };
-}
-
-static void restore_sizes(struct config *cfg, const struct sizes *sizes)
-{
-	cfg->memory = sizes->memory;
-	cfg->disk_size = sizes->disk_size;
-	cfg->vcpus = sizes->vcpus;
-}
-
-/* One run from the start. Return: whether there shall be another one; else *@ret_code. */
-static bool run_once(struct run_options *o, uint64_t wait_ns, unsigned int n_late, int *ret_code)
-{
-	struct error err = ERROR_INIT;
-	struct run r;
-	bool again;
-	int ret = run_init(&r, o, &err);
-
-	r.wait_ns = wait_ns;
-	r.n_late = n_late;
-	if (ret == 0 && o->dry_run) {
-		*ret_code = dry_run(&r);
-		run_done(&r);
-		return false;
-	}
-	if (ret == 0)
-		ret = pipeline_run(&r, stages, ARRAY_SIZE(stages), &err);
-	again = devices_try_again(&r, ret);
-	if (again)
-		log_info("another run was faster: %s; choosing again", err.msg);
-	else
-		*ret_code = pipeline_exit_code(&r, ret, &err);
-	run_done(&r);
-	return again;
-}
-
 int run_command(struct run_options *o)
 {
-	uint64_t wait_ns = deadline_in_s(o->wait_s);
-	struct sizes sizes = sizes_of(&o->cfg);
-	int code = 125;
+	static const struct task task = { .stages = stages, .n_stages = ARRAY_SIZE(stages) };
 
-	for (unsigned int n_late = 0; run_once(o, wait_ns, n_late, &code); n_late++)
-		restore_sizes(&o->cfg, &sizes);
-	return code;
+	return task_run(o, &task);
 }

@@ -208,11 +208,10 @@ int stage_validate(struct run *r, struct error *err)
 {
 	struct config *cfg = &r->o->cfg;
 	uint64_t disk = 0;
-	int ret = config_check_available(cfg, err);
+	int ret;
 
 	make_paths_absolute(cfg);
-	if (ret == 0)
-		ret = paths_check(r->o, err);
+	ret = paths_check(r->o, err);
 	if (ret == 0)
 		ret = host_open(&r->host, "", err);
 	if (ret == 0 && !r->o->dry_run)

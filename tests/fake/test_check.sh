@@ -65,9 +65,6 @@ has out "no-such-image"
 has out "not ready: "
 empty err
 
-expect 1 "feature to come" --hypervisor tcg \
-	-c '{"baremetal_vm":{"gpu_passthrough":{"mode":"vfio","gpu_vendor":"AMD","gpu_ids":["0000:01:00.0"]}}}'
-has out "features"
 expect 1 "too much memory" --hypervisor tcg --memory 60T --json
 has out '"id":"memory"'
 has out "are more than this host has"

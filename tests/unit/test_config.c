@@ -76,7 +76,6 @@ Test(config, has_the_documented_defaults)
 	cr_assert_eq(cfg.cleanup.timeout, 300);
 	cr_assert_eq(cfg.results.max_size, 10 * SIZE_GIB);
 	cr_assert_eq(cfg.explicit_keys.n, 0);
-	cr_assert_eq(config_check_available(&cfg, NULL), 0);
 }
 
 /* --- the guide -------------------------------------------------------------------------------- */
@@ -132,7 +131,7 @@ static size_t read_all_in(const char *folder)
 		AUTO_CONFIG struct config as_file, as_text;
 
 		as_file = as_text = (struct config){ .numa_node = 0 };
-		if (e->d_name[0] == '.')
+		if (e->d_name[0] == '.' || strcmp(e->d_name, "mad-package") == 0)
 			continue;
 		text = data(folder, e->d_name);
 		must_parse(&as_file, text, NULL);
@@ -149,7 +148,11 @@ Test(config, reads_every_configuration_of_the_guide)
 
 Test(config, reads_every_example)
 {
+	AUTO_FREE char *package = data(SOURCE_ROOT "/examples/mad-package", "vm.json");
+	AUTO_CONFIG struct config cfg;
+
 	cr_assert_geq(read_all_in(SOURCE_ROOT "/examples"), 10);
+	must_parse(&cfg, package, NULL);
 }
 
 Test(config, reads_the_three_examples_of_madengine_as_meant)
@@ -438,62 +441,4 @@ Test(config, tells_defaults)
 	cr_assert_null(config_default_text("mounts"));
 	cr_assert_null(config_default_text("gpu_passthrough.mode"));
 	cr_assert_null(config_default_text("nothing"));
-}
-
-/* --- what comes later ------------------------------------------------------------------------- */
-
-static const struct {
-	const char *inside; /* of baremetal_vm */
-	const char *key;
-} later[] = {
-	{ "\"docker\": {\"script\": \"s.sh\"}", "baremetal_vm.docker.script" },
-	{ "\"docker\": {\"proxy\": \"http://p:1\"}", "baremetal_vm.docker.proxy" },
-	{ "\"docker\": {\"mirror\": \"https://m\"}", "baremetal_vm.docker.mirror" },
-	{ "\"docker\": {\"load\": [\"a.tar\"]}", "baremetal_vm.docker.load" },
-};
-
-Test(config, refuses_what_is_not_built_yet)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(later); i++) {
-		AUTO_CONFIG struct config cfg;
-		AUTO_FREE char *text = NULL;
-		struct error err = ERROR_INIT;
-
-		cr_assert_gt(asprintf(&text, "{\"baremetal_vm\": {%s}}", later[i].inside), 0);
-		must_parse(&cfg, text, NULL);
-		cr_assert_eq(config_check_available(&cfg, &err), -ENOTSUP, "%s", text);
-		cr_assert(strncmp(err.msg, later[i].key, strlen(later[i].key)) == 0 &&
-				  strstr(err.msg, "not available yet") != NULL,
-			  "%s", err.msg);
-	}
-}
-
-Test(config, has_what_this_version_offers)
-{
-	static const char *const offered[] = {
-		"\"gpu_passthrough\": {\"mode\": \"none\"}",
-		"\"gpu_passthrough\": {\"mode\": \"sriov\"}",
-		"\"gpu_passthrough\": {\"mode\": \"vfio\"}",
-		"\"gpu_passthrough\": {\"mode\": \"vgpu\"}",
-		"\"devices\": [{\"address\": \"01:00.0\"}]",
-		"\"docker\": {\"install\": \"auto\"}",
-		"\"docker\": {\"install\": \"never\"}",
-		"\"network\": {\"isolated\": true}",
-		"\"cpu_pinning\": \"auto\", \"hugepages\": \"1G\"",
-		"\"devices\": [], \"numa_node\": null",
-		"\"numa_node\": 0",
-		"\"network\": {\"mode\": \"bridge\", \"bridge\": \"br0\"}",
-		"\"network\": {\"mode\": \"tap\"}",
-		"\"numa_node\": \"auto\"",
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(offered); i++) {
-		AUTO_CONFIG struct config cfg;
-		AUTO_FREE char *text = NULL;
-		struct error err = ERROR_INIT;
-
-		cr_assert_gt(asprintf(&text, "{\"baremetal_vm\": {%s}}", offered[i]), 0);
-		must_parse(&cfg, text, NULL);
-		cr_assert_eq(config_check_available(&cfg, &err), 0, "%s", err.msg);
-	}
 }

@@ -43,10 +43,3 @@ test_auto_falls_back_to_emulation() {
 	"$BMVM" run --hypervisor auto --vcpus 1 --memory 512M --dry-run --json -- true > json 2> err
 	holds json ".hypervisor == \"$HV\""
 }
-
-test_later_features_are_refused_before_anything_is_touched() {
-	expect 125 run_vm "$(with '"docker": {"mirror": "https://m.example"}')" -- true 2> err
-	has err 'not available yet'
-	expect 4 "$BMVM" run --tags anything 2> err
-	has err 'not available yet'
-}

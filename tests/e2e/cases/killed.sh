@@ -48,7 +48,7 @@ test_guardian_while_the_command_runs() {
 }
 
 # As after a guardian that had undone everything and died before it could say what it found.
-test_guardian_that_ends_without_a_word() {
+full_test_guardian_that_ends_without_a_word() {
 	local guardian
 	start_vm --name silent -- sleep 300
 	in_command

@@ -69,8 +69,8 @@ full_test_ssh_card_is_restricted_beside_the_bridge() {
 	no_vm_left
 }
 
-limit_test_killed_while_on_the_bridge=420
-test_killed_while_on_the_bridge() {
+limit_full_test_killed_while_on_the_bridge=420
+full_test_killed_while_on_the_bridge() {
 	remember_bridge
 	start_vm --name killed "$bridged" -- sleep 600
 	in_command

@@ -25,7 +25,7 @@ full_test_success_does_not_preserve() {
 	no_vm_left
 }
 
-test_a_vm_that_is_off_is_not_preserved() {
+full_test_a_vm_that_is_off_is_not_preserved() {
 	expect 125 run_vm --preserve -- sh -c 'sleep 1; poweroff -f' 2> err
 	has_not err 'is kept'
 	no_vm_left

@@ -59,7 +59,7 @@ test_missing_program() {
 }
 
 # Their numbers must not go to other files of the program.
-test_standard_streams_that_are_closed() {
+full_test_standard_streams_that_are_closed() {
 	expect 0 run_vm --timeout 60 -- sh -c 'cat; echo end of file' > out 2> err <&-
 	same "$(cat out)" 'end of file'
 }
@@ -73,7 +73,7 @@ test_timeout_ends_the_command_and_collects() {
 }
 
 # 256 MiB there and back; the peak memory is that of the front, which moves the bytes.
-test_many_random_bytes() {
+full_test_many_random_bytes() {
 	local peak=0 now
 	head -c 256M /dev/urandom > random
 	"$BMVM" run "${small[@]}" -- cat < random > back 2> err &

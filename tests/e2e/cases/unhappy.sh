@@ -14,7 +14,7 @@ test_guest_crashes() {
 	holds receipt.json '.clean and .outcome == "infrastructure"'
 }
 
-test_guest_powers_off() {
+full_test_guest_powers_off() {
 	expect 125 run_vm -- sh -c 'echo o > /proc/sysrq-trigger; sleep 300' 2> err
 	has err 'powered off|power|shut'
 }

@@ -6,15 +6,6 @@
 #include "base/error.h"
 #include "cli/cli.h"
 
-int cmd_unavailable(int argc, char **argv)
-{
-	struct error err = ERROR_INIT;
-
-	(void)argc;
-	error_set(&err, ENOTSUP, "%s: not available yet", argv[0]);
-	return cli_fail(&err, EXIT_CODE_FAILED);
-}
-
 int cmd_refused(int argc, char **argv)
 {
 	struct error err = ERROR_INIT;

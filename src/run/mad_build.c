@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: MIT */
+/* Images: built of Dockerfiles, or brought as the manifest says. See mad.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "run/mad.h"
+#include "workload/credentials.h"
+#include "workload/docker_args.h"
+#include "workload/words.h"
+
+#define LOG_CAP ((size_t)64 << 20)
+
+/* The host's own of the environment that a build is given. */
+static int build_arguments(struct mad *m, const struct mad_item *item, struct variables *ret,
+			   struct error *err)
+{
+	AUTO_VARIABLES struct variables credentials = VARIABLES_INIT;
+	struct json_object *given = NULL;
+	const char *cred = model_cred(&item->model);
+	int r = cred == NULL ? 0 : credentials_variables(m->credentials, cred, &credentials, err);
+
+	if (r < 0)
+		return r;
+	(void)json_get_object(m->context, "docker_build_arg", &given, NULL);
+	return docker_args_build_variables(
+		environ, given, m->guest.architecture[0] != '\0' ? m->guest.architecture : NULL,
+		&credentials, ret, err);
+}
+
+/* What follows an "@", where that is a digest; "" else. */
+static void take_digest(const char *text, char *ret, size_t size)
+{
+	static const char sha256[] = "@sha256:";
+	const char *at = strstr(text, sha256);
+	size_t n = at == NULL ? 0 : strspn(at + strlen(sha256), "0123456789abcdef");
+
+	if (n == 64 && size > strlen(sha256) + n)
+		(void)snprintf(ret, size, "%.*s", (int)(strlen(sha256) - 1 + n), at + 1);
+}
+
+/*
+ * The digest by which the registry knows the base image; "" for one that is only in the guest.
+ * BuildKit keeps base images to itself, but writes the digest into the log.
+ */
+static void base_digest(struct mad *m, const struct mad_item *item, const char *base, char *ret,
+			size_t size)
+{
+	static const char format[] = "--format={{range .RepoDigests}}{{println .}}{{end}}";
+	AUTO_STRV struct strv argv = STRV_INIT;
+	AUTO_FREE char *log = NULL;
+	char line[512];
+	size_t len;
+
+	ret[0] = '\0';
+	if (base == NULL)
+		return;
+	strv_add(&argv, "docker");
+	strv_add(&argv, "image");
+	strv_add(&argv, "inspect");
+	strv_add(&argv, format);
+	strv_add(&argv, base);
+	if (strv_error(&argv) == 0 &&
+	    mad_capture(m, &argv, deadline_in_s(MAD_STEP_SECONDS), line, sizeof(line), NULL) == 0)
+		take_digest(line, ret, size);
+	else if (file_read_at(m->package_fd, item->build_log, LOG_CAP, &log, &len, NULL) == 0)
+		take_digest(log, ret, size);
+}
+
+const char *mad_base(const struct mad *m, const struct mad_item *item)
+{
+	struct json_object *given = NULL;
+
+	(void)json_get_object(m->context, "docker_build_arg", &given, NULL);
+	return json_str_or(given, "BASE_DOCKER", item->base);
+}
+
+static void record_build(struct mad *m, struct mad_item *item, const char *command, double seconds)
+{
+	const char *base = mad_base(m, item);
+	char digest[128];
+	struct build_manifest_build build = {
+		.image = item->image,
+		.model = &item->model,
+		.dockerfile = item->dockerfile,
+		.base_docker = base,
+		.docker_sha = digest,
+		.command = command,
+		.log_file = item->build_log,
+		.gpu_vendor = item->gpu_vendor,
+		.gpu_architecture = m->guest.architecture[0] != '\0' ? m->guest.architecture
+								     : item->architecture,
+		.seconds = seconds,
+	};
+	struct json_object *images = NULL, *entry = NULL;
+
+	base_digest(m, item, base, digest, sizeof(digest));
+	build_manifest_add(&m->manifest, &build);
+	if (json_get_object(m->manifest.object, "built_images", &images, NULL) == 0 &&
+	    json_get_object(images, item->image, &entry, NULL) == 0)
+		item->record = json_object_get(entry);
+}
+
+/* Both forms: that with the secrets, and the one to be shown. */
+static int build_words(struct mad *m, const struct mad_item *item, struct strv *argv, char **shown,
+		       struct error *err)
+{
+	AUTO_VARIABLES struct variables args = VARIABLES_INIT;
+	AUTO_STRV struct strv masked = STRV_INIT;
+	struct docker_build build = {
+		.image = item->image,
+		.dockerfile = item->dockerfile,
+		.folder = docker_args_folder(&item->model),
+		.args = &args,
+		.pull = m->cfg->docker.pull,
+		.no_cache = m->o->clean_docker_cache,
+		.common = m->common,
+	};
+	int r = build_arguments(m, item, &args, err);
+
+	if (r == 0)
+		r = docker_args_build(&build, argv, err);
+	build.masked = true;
+	if (r == 0)
+		r = docker_args_build(&build, &masked, err);
+	if (r < 0)
+		return r;
+	*shown = words_text(masked.v);
+	return *shown == NULL ? error_set(err, ENOMEM, "out of memory") : 0;
+}
+
+/* Return: 0 it is built, or failed as a build does, which @item->failed tells; -errno. */
+static int build_one(struct mad *m, struct mad_item *item, struct live_log *log, struct error *err)
+{
+	AUTO_STRV struct strv argv = STRV_INIT;
+	AUTO_FREE char *shown = NULL;
+	struct mad_command cmd = { .argv = &argv, .deadline_ns = DEADLINE_NEVER };
+	struct guest_result result;
+	uint64_t start = clock_now_ns();
+	int r = build_words(m, item, &argv, &shown, &item->failed);
+
+	if (r < 0)
+		return live_log_say(log, err, "%s\n", item->failed.msg);
+	cmd.shown = shown;
+	r = mad_exec(m, log, &cmd, &result, err);
+	if (r < 0)
+		return r;
+	if (result.exit_code != 0) {
+		(void)error_set(&item->failed, EIO, "docker build ended with %d; see %s",
+				result.exit_code, item->build_log);
+		return mad_docker_answers(m, err);
+	}
+	item->ready = true;
+	record_build(m, item, shown, clock_seconds_since(start));
+	return live_log_say(log, err, "Build Duration: %.2f seconds\n", clock_seconds_since(start));
+}
+
+static int build_item(struct mad *m, struct mad_item *item, struct error *err)
+{
+	AUTO_LIVE_LOG struct live_log log = LIVE_LOG_INIT;
+	const char *name = model_name(&item->model);
+	int r = mad_logs_build(m, item, &log, err);
+
+	if (r == 0) {
+		log_info("building %s for %s (%s)", item->image, name, item->build_log);
+		r = build_one(m, item, &log, err);
+	}
+	if (r < 0 || item->ready)
+		return r;
+	log_error("model \"%s\": %s", name, item->failed.msg);
+	m->n_build_failures++;
+	build_manifest_add_failure(&m->manifest, name, NULL, item->failed.msg);
+	mad_books_add(
+		m, item,
+		&(struct mad_outcome){
+			.kind = OUTCOME_BUILD, .why = item->failed, .gpus = -1, .test_s = -1 },
+		-1);
+	return 0;
+}
+
+/* ---- images of a manifest ---- */
+
+static int docker_does(struct mad *m, const char *const *words, uint64_t deadline_ns,
+		       struct error *err)
+{
+	AUTO_STRV struct strv argv = STRV_INIT;
+	char line[256];
+
+	strv_add(&argv, "docker");
+	for (; *words != NULL; words++)
+		strv_add(&argv, *words);
+	if (strv_error(&argv) < 0)
+		return error_set(err, ENOMEM, "out of memory");
+	return mad_capture(m, &argv, deadline_ns, line, sizeof(line), err);
+}
+
+static bool is_there(struct mad *m, const char *image)
+{
+	const char *const words[] = { "image", "inspect", "--format={{.Id}}", image, NULL };
+
+	return docker_does(m, words, deadline_in_s(MAD_STEP_SECONDS), NULL) == 0;
+}
+
+/* What the registry calls it; owned by the caller, NULL without memory. */
+static char *pull_name(const struct mad *m, const struct mad_item *item)
+{
+	char *name = NULL;
+
+	if (item->pull != NULL || m->o->registry == NULL)
+		return strdup(item->pull != NULL ? item->pull : item->image);
+	return asprintf(&name, "%s/%s", m->o->registry, item->image) < 0 ? NULL : name;
+}
+
+/* It may be tens of gigabytes, so there is no time limit. */
+static int pull_item(struct mad *m, const struct mad_item *item, struct error *err)
+{
+	AUTO_FREE char *name = pull_name(m, item);
+	const char *const pull[] = { "pull", "--quiet", name, NULL };
+	const char *const tag[] = { "tag", name, item->image, NULL };
+	int r;
+
+	if (name == NULL)
+		return error_set(err, ENOMEM, "out of memory");
+	log_info("pulling %s", name);
+	r = docker_does(m, pull, DEADLINE_NEVER, err);
+	if (r == 0 && strcmp(name, item->image) != 0)
+		r = docker_does(m, tag, deadline_in_s(MAD_STEP_SECONDS), err);
+	return r < 0 ? error_prefix(err, r, "docker pull %s", name) : 0;
+}
+
+/* The steps of pipeline_retry(). */
+static int pull_step(struct run *r, size_t i, struct error *err)
+{
+	struct mad *m = r->extra;
+
+	return pull_item(m, &m->items[i], err);
+}
+
+/*
+ * What cannot be brought is the model's failed setup; the others go on, unless the VM or the
+ * connection is the cause.
+ */
+static int bring_item(struct mad *m, size_t i, struct error *err)
+{
+	struct mad_item *item = &m->items[i];
+	struct error why = ERROR_INIT;
+	int r = is_there(m, item->image) ? 0 : pipeline_retry(m->run, pull_step, i, &why);
+
+	item->ready = r == 0;
+	if (r < 0 && mad_ends_run(r, DEADLINE_NEVER)) {
+		*err = why;
+		return r;
+	}
+	if (r < 0)
+		item->failed = why;
+	return 0;
+}
+
+/* The folder docker/common is offered to Dockerfiles by an option that only buildx has. */
+static bool offers_common(struct mad *m)
+{
+	AUTO_STRV struct strv argv = STRV_INIT;
+	char version[128];
+
+	if (faccessat(m->package_fd, "docker/common", F_OK, 0) < 0)
+		return false;
+	strv_add(&argv, "docker");
+	strv_add(&argv, "buildx");
+	strv_add(&argv, "version");
+	if (strv_error(&argv) == 0 && mad_capture(m, &argv, deadline_in_s(MAD_STEP_SECONDS),
+						  version, sizeof(version), NULL) == 0)
+		return true;
+	log_warning(
+		"the guest's Docker has no buildx: Dockerfiles cannot copy from docker/common "
+		"(--from=tools)");
+	return false;
+}
+
+static void save_manifest(struct mad *m)
+{
+	struct error why = ERROR_INIT;
+
+	if (build_manifest_save(&m->manifest, AT_FDCWD,
+				m->o->manifest_output != NULL ? m->o->manifest_output
+							      : BUILD_MANIFEST_FILE,
+				&why) < 0)
+		mad_books_fault(m, &why);
+}
+
+static int provide(struct mad *m, size_t i, struct error *err)
+{
+	struct mad_item *item = &m->items[i];
+
+	if (item->left_out || item->failed.msg[0] != '\0')
+		return 0; /* told when it would be run */
+	return item->dockerfile != NULL ? build_item(m, item, err) : bring_item(m, i, err);
+}
+
+int stage_mad_build(struct run *r, struct error *err)
+{
+	struct mad *m = r->extra;
+	int ret = 0;
+
+	m->common = !m->from_manifest && offers_common(m);
+	if (m->o->live_output)
+		progress_yield(&r->progress);
+	for (size_t i = 0; i < m->n_items && ret == 0; i++)
+		ret = provide(m, i, err);
+	/* also of the images that were built before the VM was lost */
+	if (!m->from_manifest)
+		save_manifest(m);
+	return ret;
+}

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Folders of the host that containers are given: local data, and docker_mounts. They are mounts of
+ * the VM, in the guest below DATA_GUEST_ROOT. See mad.h.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "run/mad.h"
+#include "vm/plan.h"
+
+/* ---- mounts of the VM ---- */
+
+/* Whoever wants to write decides for all that want the same folder. */
+static int add_mount(struct config *cfg, const char *path, bool readonly, struct error *err)
+{
+	AUTO_FREE char *guest = NULL;
+	struct config_mount *v;
+
+	if (asprintf(&guest, "%s%s", DATA_GUEST_ROOT, path) < 0)
+		return error_set(err, ENOMEM, "out of memory");
+	for (size_t i = 0; i < cfg->n_mounts; i++) {
+		if (strcmp(cfg->mounts[i].guest, guest) != 0)
+			continue;
+		cfg->mounts[i].readonly = cfg->mounts[i].readonly && readonly;
+		return 0;
+	}
+	if (cfg->n_mounts >= VM_MOUNTS_MAX)
+		return error_set(err, EINVAL, "%s: a VM has at most %d folders of the host", path,
+				 VM_MOUNTS_MAX);
+	v = reallocarray(cfg->mounts, cfg->n_mounts + 1, sizeof(*v));
+	if (v == NULL)
+		return error_set(err, ENOMEM, "out of memory");
+	cfg->mounts = v;
+	v[cfg->n_mounts] = (struct config_mount){ .host = strdup(path),
+						  .guest = TAKE_PTR(guest),
+						  .readonly = readonly };
+	cfg->n_mounts++;
+	return v[cfg->n_mounts - 1].host == NULL ? error_set(err, ENOMEM, "out of memory") : 0;
+}
+
+/* ---- data ---- */
+
+static bool data_exists(void *arg, enum data_provider provider, const char *path)
+{
+	const struct mad *m = arg;
+
+	return faccessat(provider == DATA_CUSTOM ? m->package_fd : AT_FDCWD, path, F_OK, 0) == 0;
+}
+
+static int refuse_file(const char *what, const char *path, struct error *err)
+{
+	return error_set(err, ENOTDIR,
+			 "%s: %s is not a folder; only folders of the host can be "
+			 "in the guest",
+			 what, path);
+}
+
+/* @make: it may be made. */
+static int mount_folder(struct mad *m, const char *what, const char *path, bool readonly, bool make,
+			struct error *err)
+{
+	struct stat st;
+
+	if (make && !m->dry_run) {
+		int r = file_mkdirs(path, 0755, err);
+
+		if (r < 0)
+			return error_prefix(err, r, "%s", what);
+	} else if (stat(path, &st) == 0 && !S_ISDIR(st.st_mode)) {
+		return refuse_file(what, path, err);
+	}
+	return add_mount(m->cfg, path, readonly, err);
+}
+
+static int mount_data(struct mad *m, const struct data_plan *plan, struct error *err)
+{
+	char what[256];
+	int r = 0;
+
+	for (size_t i = 0; i < plan->n && r == 0; i++) {
+		const struct data_source *source = &plan->v[i];
+
+		(void)snprintf(what, sizeof(what), "data \"%.200s\"", source->name);
+		if (source->provider == DATA_LOCAL)
+			r = mount_folder(m, what, source->path, !source->readwrite, false, err);
+		else if (source->mirror != NULL)
+			r = mount_folder(m, what, source->mirror, false, true, err);
+	}
+	return r;
+}
+
+/* What a model lacks is its own failure, later; the others run. */
+static int plan_data(struct mad *m, struct error *err)
+{
+	AUTO_JSON struct json_object *config = NULL;
+	unsigned int index = 0;
+	struct data_query query = {
+		.exists = data_exists, .arg = m, .mirror = m->o->mirror, .index = &index
+	};
+	int r = data_load(m->package_fd, m->o->data_config, m->context, &config, err);
+
+	query.config = config;
+	for (size_t i = 0; i < m->n_items && r == 0; i++) {
+		struct mad_item *item = &m->items[i];
+
+		if (data_plan_make(&item->model, &query, &item->data, &item->failed) < 0)
+			continue;
+		for (size_t n = 0; n < item->data.missing.n; n++)
+			log_warning("model \"%s\": data \"%s\" are not there; it runs without them",
+				    model_name(&item->model), item->data.missing.v[n]);
+		r = mount_data(m, &item->data, err);
+	}
+	return r;
+}
+
+/* ---- docker_mounts ---- */
+
+/* What such a path means is a matter of the system that the container runs on: the guest. */
+static bool is_of_the_system(const char *path)
+{
+	static const char *const folders[] = { "bin",   "boot",  "dev", "etc",  "lib",
+					       "lib32", "lib64", "opt", "proc", "run",
+					       "sbin",  "sys",   "tmp", "usr" };
+	size_t n;
+
+	path += strspn(path, "/");
+	n = strcspn(path, "/");
+	for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
+		if (strlen(folders[i]) == n && strncmp(path, folders[i], n) == 0)
+			return true;
+	}
+	return n == 0;
+}
+
+enum place {
+	PLACE_GUEST,
+	PLACE_HOST,
+	PLACE_FILE, /* of the host, which cannot be given */
+};
+
+static enum place place_of(const char *container, const char *path)
+{
+	struct stat st;
+
+	if (path[0] != '/' || is_of_the_system(path))
+		return PLACE_GUEST;
+	if (stat(path, &st) < 0) {
+		log_warning("docker_mounts: this host has no %s; %s is what the guest has there",
+			    path, container);
+		return PLACE_GUEST;
+	}
+	return S_ISDIR(st.st_mode) ? PLACE_HOST : PLACE_FILE;
+}
+
+static int plan_docker_mount(struct mad *m, const char *container, const char *path,
+			     struct error *err)
+{
+	AUTO_FREE char *guest = NULL;
+	enum place place = place_of(container, path);
+
+	if (place == PLACE_FILE)
+		return refuse_file("docker_mounts", path, err);
+	if (place == PLACE_GUEST) {
+		json_add_str(m->docker_mounts, container, path);
+		return 0;
+	}
+	if (asprintf(&guest, "%s%s", DATA_GUEST_ROOT, path) < 0) {
+		guest = NULL;
+		return error_set(err, ENOMEM, "out of memory");
+	}
+	log_info("docker_mounts: models can write to %s of this host, as %s", path, container);
+	json_add_str(m->docker_mounts, container, guest);
+	return add_mount(m->cfg, path, false, err);
+}
+
+/* {CONTAINER: PATH}: where PATH is a folder of data here, its place in the guest instead. */
+static int plan_docker_mounts(struct mad *m, struct error *err)
+{
+	struct json_object *given = NULL;
+	int r = 0;
+
+	m->docker_mounts = json_new_object();
+	if (json_get_object(m->context, "docker_mounts", &given, NULL) < 0)
+		return 0;
+	json_object_object_foreach(given, container, value)
+	{
+		if (r == 0 && json_object_is_type(value, json_type_string))
+			r = plan_docker_mount(m, container, json_object_get_string(value), err);
+	}
+	return r;
+}
+
+int mad_folders_plan(struct mad *m, struct error *err)
+{
+	int r = plan_data(m, err);
+
+	return r < 0 ? r : plan_docker_mounts(m, err);
+}

@@ -1,0 +1,1 @@
+../../../docker/plain.ubuntu.amd.Dockerfile

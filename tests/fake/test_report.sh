@@ -1,0 +1,117 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# bmvm report through the command line: exit codes, streams, what is written where.
+set -u
+
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+failures=0
+
+# expect CODE NAME ARGS...: run bmvm report with ARGS, output in out and err
+expect() {
+	want=$1
+	name=$2
+	shift 2
+	"$BMVM" report "$@" > out 2> err
+	got=$?
+	if [ "$got" -ne "$want" ]; then
+		echo "FAIL: $name: exit code $got, not $want"
+		sed 's/^/  /' out err
+		failures=$((failures + 1))
+	fi
+}
+
+fail() {
+	echo "FAIL: $name: $*"
+	failures=$((failures + 1))
+}
+
+# has FILE TEXT; prints TEXT: the whole of stdout; empty FILE
+has() {
+	grep -qF -- "$2" "$1" || { fail "no \"$2\" in $1"; sed 's/^/  /' "$1" | head -20; }
+}
+prints() {
+	[ "$(cat out)" = "$1" ] || fail "prints \"$(cat out)\", not \"$1\""
+}
+empty() {
+	[ ! -s "$1" ] || { fail "$1 is not empty"; sed 's/^/  /' "$1"; }
+}
+
+printf 'model,performance,metric,status\na,1,m,SUCCESS\n' > perf.csv
+
+expect 0 "help" --help
+has out to-html
+has out to-email
+expect 0 "help of to-html" to-html --help
+has out --csv-file-path
+expect 2 "no command"
+expect 2 "unknown command" to-htm
+has err to-html
+expect 2 "no file" to-html
+has err --csv-file
+expect 2 "operand" to-html perf.csv
+expect 2 "unknown option" to-html --csv perf.csv
+
+expect 0 "a page" to-html --csv-file perf.csv
+prints perf.html
+empty err
+has perf.html "<h1>perf.csv</h1>"
+[ "$(stat -c %a perf.html)" = 644 ] || fail "the page's mode is $(stat -c %a perf.html)"
+rm perf.html
+expect 0 "the older spelling" to-html --csv-file-path=./perf.csv -v
+prints ./perf.html
+[ -s perf.html ] || fail "no page"
+expect 0 "another name" to-html --csv-file perf.csv --output "page two.html"
+prints "page two.html"
+cp perf.csv perf.txt
+expect 1 "not a .csv" to-html --csv-file perf.txt
+has err ".csv"
+has err --output
+empty out
+expect 0 "not a .csv, with a name for the page" to-html --csv-file perf.txt -o x.html
+
+expect 1 "no such file" to-html --csv-file none.csv
+has err none.csv
+[ ! -e none.html ] || fail "a page of nothing"
+mkdir folder.csv
+expect 1 "a folder" to-html --csv-file folder.csv
+: > void.csv
+expect 1 "an empty file" to-html --csv-file void.csv
+has err "has no header"
+printf '\377\376a\0,\0' > wide.csv
+expect 1 "UTF-16" to-html --csv-file wide.csv
+has err wide.csv
+expect 1 "nowhere to write" to-html --csv-file perf.csv --output missing/page.html
+has err missing
+expect 1 "no receipt" to-html --csv-file perf.csv --receipt perf.csv
+has err "receipt: perf.csv"
+printf '{"vm": "v1", "stages": [{"name": "start", "seconds": 2}]}' > receipt.json
+expect 0 "a receipt" to-html --csv-file perf.csv --receipt receipt.json --receipt .
+has perf.html "Where the time went"
+
+mkdir mail none
+cp perf.csv mail/b.csv
+cp perf.csv mail/a.csv
+mkdir mail/c.csv
+expect 0 "a mail" to-email --dir mail
+prints mail/run_results.html
+empty err
+[ "$(grep -o '<h2>[^<]*' mail/run_results.html | tr '\n' ' ')" = "<h2>a.csv <h2>b.csv " ] || fail "wrong files"
+expect 0 "another name" to-email --directory mail -o "$work/m.html"
+prints "$work/m.html"
+(cd mail && "$BMVM" report to-email) > out || fail "in the current folder"
+prints run_results.html
+cp wide.csv mail/d.csv
+expect 1 "one cannot be read" to-email --dir mail
+has err "1 of 3 files"
+has mail/run_results.html "<h2>b.csv"
+has mail/run_results.html "<h2>d.csv</h2>"
+expect 0 "no CSV file" to-email --dir none
+empty out
+has err "no CSV file"
+[ ! -e none/run_results.html ] || fail "a page of nothing"
+expect 1 "no such folder" to-email --dir missing
+has err missing
+
+[ $failures -eq 0 ] || { echo "$failures failures"; exit 1; }
