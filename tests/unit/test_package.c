@@ -366,7 +366,6 @@ Test(package, names_a_model_whose_name_gets_too_long)
 
 Test(package, bounds_size_and_number)
 {
-	AUTO_FREE char *path = path_join(root, "models.json");
 	AUTO_FREE char *big = malloc((17U << 20) + 1);
 	struct package p = PACKAGE_INIT;
 	struct error err = ERROR_INIT;
