@@ -150,7 +150,7 @@ static void round_trip(bool use_sockets)
 	wait_for_success(from, "writer");
 	wait_for_success(to, "checker");
 	cr_assert(getrusage(RUSAGE_SELF, &usage) == 0);
-#ifndef __SANITIZE_ADDRESS__
+#ifndef BMVM_SANITIZE
 	cr_assert_lt(usage.ru_maxrss, 32 * 1024, "%ld KiB", usage.ru_maxrss);
 #endif
 }
