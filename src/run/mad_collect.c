@@ -16,10 +16,10 @@
 #include "guest/beneath.h"
 #include "guest/collect.h"
 #include "results/multi_results.h"
-#include "results/own_files.h"
 #include "results/plain_open.h"
 #include "run/mad.h"
 #include "run/place.h"
+#include "run/results.h"
 #include "workload/left_files.h"
 #include "workload/names.h"
 
@@ -51,11 +51,14 @@ bool mad_ends_run(int r, uint64_t deadline_ns)
 
 /**
  * struct collection - What is being brought out
+ * @kept, @keep: what none of it replaces
  * @package: the current folder
  * @name:    of the private folder in it; "" before it is made
  */
 struct collection {
 	struct mad_job *j;
+	struct kept_files kept;
+	struct beneath_keep keep;
 	struct beneath package;
 	char name[32];
 };
@@ -92,6 +95,7 @@ static void collection_done(struct collection *c)
 	if (c->name[0] != '\0' && file_remove_tree_at(c->package.fd, c->name, &why) < 0)
 		log_warning("%s", why.msg);
 	beneath_close(&c->package);
+	kept_files_done(&c->kept);
 }
 
 /* A folder in the private one. */
@@ -158,14 +162,6 @@ static void not_placed(const struct collection *c, const char *path, const char 
 	log_warning("%s: not collected: %s: %s", model_of(c), path, why);
 }
 
-static bool is_own(const struct collection *c, const char *path)
-{
-	AUTO_STRV struct strv named = STRV_INIT;
-
-	mad_books_own(c->j->m, &named);
-	return own_files_has(path) || strv_contains(&named, path) || strv_error(&named) < 0;
-}
-
 static bool has_arrived(int from_fd, const char *path)
 {
 	struct stat st;
@@ -175,8 +171,7 @@ static bool has_arrived(int from_fd, const char *path)
 
 static void place(struct collection *c, int from_fd, const char *path)
 {
-	const char *why = is_own(c, path) ? "a file of this run has that name"
-					  : place_file(&c->package, from_fd, path);
+	const char *why = place_file(&c->package, from_fd, path);
 
 	if (why != NULL)
 		not_placed(c, path, why);
@@ -340,13 +335,26 @@ static int collect_folder(struct collection *c, struct error *err)
 
 int mad_collect(struct mad_job *j, struct error *err)
 {
-	struct collection c = { .j = j, .package = BENEATH_INIT };
-	int r = collect_table(&c, err);
+	struct collection c = { .j = j, .kept = KEPT_FILES_INIT, .package = BENEATH_INIT };
+	int r = mad_books_keep(j->m, &c.kept, err);
 
+	c.keep = (struct beneath_keep){ .has = kept_files_has, .data = &c.kept };
+	c.package.keep = &c.keep;
+	if (r == 0)
+		r = collect_table(&c, err);
 	if (r == 0)
 		r = collect_files(&c, err);
 	if (r == 0 && j->m->o->keep_model_dir)
 		r = collect_folder(&c, err);
 	collection_done(&c);
 	return r;
+}
+
+int stage_mad_results(struct run *r, struct error *err)
+{
+	AUTO_KEPT_FILES struct kept_files kept = KEPT_FILES_INIT;
+	const struct beneath_keep keep = { .has = kept_files_has, .data = &kept };
+	int ret = mad_books_keep(r->extra, &kept, err);
+
+	return ret < 0 ? ret : results_collect(r, &keep, err);
 }
