@@ -332,6 +332,9 @@ int mad_books_open(struct mad *m, struct error *err);
  */
 void mad_books_own(const struct mad *m, struct strv *ret);
 
+/** mad_books_are_in() - Whether one of these is in the folder @name of the package's. */
+bool mad_books_are_in(const struct mad *m, const char *name);
+
 /**
  * mad_books_keep() - All files of a run, wherever options put them
  * @ret: KEPT_FILES_INIT; to be freed also on failure

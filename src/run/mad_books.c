@@ -143,6 +143,18 @@ void mad_books_own(const struct mad *m, struct strv *ret)
 		add_own(here, paths[i], ret);
 }
 
+bool mad_books_are_in(const struct mad *m, const char *name)
+{
+	AUTO_STRV struct strv own = STRV_INIT;
+	size_t len = strlen(name);
+	bool found = false;
+
+	mad_books_own(m, &own);
+	for (size_t i = 0; i < own.n; i++)
+		found |= strncmp(own.v[i], name, len) == 0 && own.v[i][len] == '/';
+	return found || strv_error(&own) < 0;
+}
+
 int mad_books_keep(const struct mad *m, struct kept_files *ret, struct error *err)
 {
 	const char *paths[N_NAMED];

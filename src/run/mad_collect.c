@@ -326,8 +326,12 @@ static int collect_folder(struct collection *c, struct error *err)
 	from_fd = open_part(c, "folder");
 	if (!has_arrived(from_fd, name))
 		return 0;
-	why = is_of_the_package(c->j->m, name) ? "the package has a folder of that name"
-					       : place_folder(&c->package, from_fd, name);
+	if (is_of_the_package(c->j->m, name))
+		why = "the package has a folder of that name";
+	else if (mad_books_are_in(c->j->m, name))
+		why = "a file of this run is in the folder of that name";
+	else
+		why = place_folder(&c->package, from_fd, name);
 	if (why != NULL)
 		not_placed(c, name, why);
 	return 0;

@@ -296,6 +296,21 @@ Test(mad_books, know_the_files_that_options_name)
 	cr_expect_str_eq(joined, "X_output.csv s_output.csv books/m.json");
 }
 
+/* A folder in which one is must not be replaced. */
+Test(mad_books, know_the_folders_they_are_in)
+{
+	AUTO_RUN struct mad m = make_run();
+
+	tree_dir(root, "run_directory/deep");
+	cr_assert_eq(symlink("run_directory", "link"), 0);
+	cr_expect(!mad_books_are_in(&m, "run_directory"));
+	options.summary = "run_directory2.json";
+	cr_expect(!mad_books_are_in(&m, "run_directory"));
+	options.output = "link/deep/rows.csv";
+	cr_expect(mad_books_are_in(&m, "run_directory"));
+	cr_expect(!mad_books_are_in(&m, "run"));
+}
+
 static bool is_kept(const struct kept_files *kept, const char *folder, const char *name)
 {
 	AUTO_CLOSE int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
