@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "results/own_files.h"
+#include "run/private_folder.h"
 
 #define LINKS_MAX 40 /* as the kernel */
 
@@ -117,7 +118,8 @@ bool kept_files_has(const void *data, int folder_fd, const char *name)
 		    strcmp(file->name, name) == 0)
 			return true;
 	}
-	return k->dev == st.st_dev && k->ino == st.st_ino && own_files_has(name);
+	return k->dev == st.st_dev && k->ino == st.st_ino &&
+	       (own_files_has(name) || private_folder_is_name(name));
 }
 
 void kept_files_done(struct kept_files *k)

@@ -28,7 +28,7 @@ struct kept_file {
 
 /**
  * struct kept_files - All of them
- * @dev, @ino: the package's folder, where own_files_has() counts
+ * @dev, @ino: the package's folder, where own_files_has() and private_folder_is_name() count
  * @r:         0, or -ENOMEM once an addition failed
  */
 struct kept_files {

@@ -54,6 +54,7 @@ Test(kept_files, of_every_package)
 	cr_expect(is_kept(".", "models.json"));
 	cr_expect(is_kept("../link", "data.json"));
 	cr_expect(is_kept("sub/..", "m.2.run.live.log"));
+	cr_expect(is_kept(".", ".bmvm-0123456789abcdef"));
 	cr_expect(!is_kept(".", "results.csv"));
 	cr_expect(!is_kept("sub", "perf.csv"));
 	cr_expect(!is_kept("..", "perf.csv"));
