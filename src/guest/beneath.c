@@ -35,6 +35,11 @@ void beneath_close(struct beneath *b)
 	close_fd(&b->fd);
 }
 
+bool beneath_keeps(const struct beneath *b, int folder_fd, const char *name)
+{
+	return b->keep != NULL && b->keep->has(b->keep->data, folder_fd, name);
+}
+
 /* One part of a path. O_NOFOLLOW alone would do; openat2 (Linux 5.6) says it once more. */
 static int open_folder(int at, const char *name)
 {
@@ -54,6 +59,8 @@ static int make_folder(const struct beneath *b, int at, const char *name, mode_t
 {
 	AUTO_CLOSE int fd = -1;
 
+	if (beneath_keeps(b, at, name))
+		return -ECANCELED;
 	if (mkdirat(at, name, 0700) < 0)
 		return errno == EEXIST ? 0 : -errno;
 	fd = open_folder(at, name);
@@ -140,7 +147,7 @@ int beneath_file_begin(struct beneath *b, const char *name, struct beneath_file 
 	at = open_above(b, name, f.name);
 	if (at < 0)
 		return at;
-	r = check_target(at, f.name);
+	r = beneath_keeps(b, at, f.name) ? -ECANCELED : check_target(at, f.name);
 	if (r < 0)
 		return r;
 	if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))

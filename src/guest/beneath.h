@@ -15,11 +15,24 @@
 struct error;
 
 /**
+ * struct beneath_keep - Names that are kept for somebody else: nothing is made under them
+ * @has:  whether @name, in the open folder @folder_fd, is one of them; asked for each part of a
+ * path in the very folder where it would be made, so whatever led there
+ * @data: its first argument, borrowed
+ */
+struct beneath_keep {
+	bool (*has)(const void *data, int folder_fd, const char *name);
+	const void *data;
+};
+
+/**
  * struct beneath - The folder
  * @give: entries are given to @uid and @gid, the folder's owner (root works in someone's folder)
+ * @keep: borrowed, set by the caller; NULL: no names
  */
 struct beneath {
 	int fd;
+	const struct beneath_keep *keep;
 	bool give;
 	uid_t uid;
 	gid_t gid;
@@ -52,12 +65,17 @@ int beneath_open(struct beneath *b, const char *path, struct error *err);
 /** beneath_close() - Done with it. */
 void beneath_close(struct beneath *b);
 
+/** beneath_keeps() - Whether @name in the open folder @folder_fd is kept, see struct beneath_keep.
+ */
+bool beneath_keeps(const struct beneath *b, int folder_fd, const char *name);
+
 /**
  * beneath_folder() - Make a folder and those above it, if missing
  * @name: relative, parts separated by single slashes, no "." or ".." (checked by name_refusal())
  * @mode: of the last one when it is made; those above get 0755
  *
- * Return: 1 made; 0 it was there; -ELOOP, -ENOTDIR something else is in the way; other errno.
+ * Return: 1 made; 0 it was there; -ECANCELED a part of @name is kept; -ELOOP, -ENOTDIR something
+ * else is in the way; other errno.
  */
 int beneath_folder(struct beneath *b, const char *name, mode_t mode);
 
@@ -66,8 +84,8 @@ int beneath_folder(struct beneath *b, const char *name, mode_t mode);
  * @name: as above
  * @ret:  end with beneath_file_commit() or beneath_file_abort()
  *
- * Return: 0; -ELOOP, -ENOTDIR, -EISDIR, -EEXIST something that is no regular file is in the way;
- * other errno.
+ * Return: 0; -ECANCELED a part of @name is kept; -ELOOP, -ENOTDIR, -EISDIR, -EEXIST something that
+ * is no regular file is in the way; other errno.
  */
 int beneath_file_begin(struct beneath *b, const char *name, struct beneath_file *ret);
 

@@ -101,6 +101,8 @@ static int skip(struct collector *c, const char *name, const char *why)
 static const char *obstacle(int r)
 {
 	switch (r) {
+	case -ECANCELED:
+		return "a file of this run has that name";
 	case -ELOOP:
 		return "a symbolic link is in the way";
 	case -ENOTDIR:
@@ -295,6 +297,7 @@ static int prepare(struct collector *c, struct error *err)
 	c->matched = calloc(c->patterns.n + 1, sizeof(*c->matched));
 	if (r < 0 || c->matched == NULL)
 		return error_set(err, ENOMEM, "out of memory");
+	c->dest.keep = c->what->keep;
 	return beneath_open(&c->dest, c->what->dest, err);
 }
 

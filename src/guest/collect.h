@@ -18,6 +18,7 @@
 
 #include "base/strv.h"
 
+struct beneath_keep;
 struct error;
 struct guest;
 struct watchset;
@@ -28,6 +29,8 @@ struct watchset;
  *               "**"; a folder that matches comes whole. Not absolute, no ".." (-EINVAL)
  * @workdir:     in the guest, NULL: the user's home
  * @dest:        folder on the host; must exist
+ * @keep:        names on the host that nothing takes, files and folders: what has one is skipped;
+ *               see guest/beneath.h; NULL: none
  * @max_size:    cap on the bytes of all files together
  * @deadline_ns: -ETIMEDOUT then
  */
@@ -35,6 +38,7 @@ struct guest_collect {
 	char *const *globs;
 	const char *workdir;
 	const char *dest;
+	const struct beneath_keep *keep;
 	uint64_t max_size;
 	uint64_t deadline_ns;
 };

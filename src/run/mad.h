@@ -19,6 +19,7 @@
 #include "results/csv.h"
 #include "results/log_errors.h"
 #include "results/outcome.h"
+#include "run/kept_files.h"
 #include "run/pipeline.h"
 #include "workload/data.h"
 #include "workload/exec_steps.h"
@@ -194,6 +195,9 @@ int stage_mad_package(struct run *r, struct error *err);
 int stage_mad_build(struct run *r, struct error *err);
 int stage_mad_models(struct run *r, struct error *err);
 
+/** stage_mad_results() - As stage_results(), but no file of this run is replaced. */
+int stage_mad_results(struct run *r, struct error *err);
+
 /** mad_base() - Base image that an item is built on, as configured; borrowed, NULL: not known */
 const char *mad_base(const struct mad *m, const struct mad_item *item);
 
@@ -327,6 +331,17 @@ int mad_books_open(struct mad *m, struct error *err);
  * @ret: relative to it, plain, are added; see strv_error()
  */
 void mad_books_own(const struct mad *m, struct strv *ret);
+
+/** mad_books_are_in() - Whether one of these is in the folder @name of the package's. */
+bool mad_books_are_in(const struct mad *m, const char *name);
+
+/**
+ * mad_books_keep() - All files of a run, wherever options put them
+ * @ret: KEPT_FILES_INIT; to be freed also on failure
+ *
+ * Return: 0; -ENOMEM; errno of looking at the package's folder.
+ */
+int mad_books_keep(const struct mad *m, struct kept_files *ret, struct error *err);
 
 /**
  * mad_books_add() - Read the log, write rows and files for a model

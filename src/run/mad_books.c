@@ -18,6 +18,8 @@
 #include "results/summary.h"
 #include "run/mad.h"
 
+#define N_NAMED 5
+
 static struct shared_name book(const struct mad *m)
 {
 	const char *output = m->o->output;
@@ -121,15 +123,51 @@ static void add_own(const char *here, const char *path, struct strv *ret)
 		strv_addf(ret, "%s/%s", real + len + 1, base);
 }
 
+/* Those that are written, and the manifest; NULL: not given. */
+static void named_files(const struct mad *m, const char *ret[N_NAMED])
+{
+	ret[0] = m->o->output;
+	ret[1] = m->o->summary;
+	ret[2] = m->o->manifest;
+	ret[3] = m->o->manifest_output;
+	ret[4] = m->run == NULL ? NULL : m->run->o->receipt;
+}
+
 void mad_books_own(const struct mad *m, struct strv *ret)
 {
 	AUTO_FREE char *here = realpath(".", NULL);
-	const char *const paths[] = { m->o->output, m->o->summary, m->o->manifest,
-				      m->o->manifest_output,
-				      m->run == NULL ? NULL : m->run->o->receipt };
+	const char *paths[N_NAMED];
 
-	for (size_t i = 0; here != NULL && i < ARRAY_SIZE(paths); i++)
+	named_files(m, paths);
+	for (size_t i = 0; here != NULL && i < N_NAMED; i++)
 		add_own(here, paths[i], ret);
+}
+
+bool mad_books_are_in(const struct mad *m, const char *name)
+{
+	AUTO_STRV struct strv own = STRV_INIT;
+	size_t len = strlen(name);
+	bool found = false;
+
+	mad_books_own(m, &own);
+	for (size_t i = 0; i < own.n; i++)
+		found |= strncmp(own.v[i], name, len) == 0 && own.v[i][len] == '/';
+	return found || strv_error(&own) < 0;
+}
+
+int mad_books_keep(const struct mad *m, struct kept_files *ret, struct error *err)
+{
+	const char *paths[N_NAMED];
+	int r = kept_files_begin(ret, m->package_fd, err);
+
+	named_files(m, paths);
+	for (size_t i = 0; r == 0 && i < N_NAMED; i++)
+		kept_files_add(ret, paths[i]);
+	/* it stands for data.json, which is kept */
+	kept_files_add(ret, m->o->data_config);
+	if (r == 0 && kept_files_error(ret) < 0)
+		return error_set(err, ENOMEM, "out of memory");
+	return r;
 }
 
 /* Signs of failure and performance in the log; what the model was configured with. */

@@ -2,10 +2,8 @@
 /* What a model made, out of the guest: see mad.h. */
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,10 +14,11 @@
 #include "guest/beneath.h"
 #include "guest/collect.h"
 #include "results/multi_results.h"
-#include "results/own_files.h"
 #include "results/plain_open.h"
 #include "run/mad.h"
 #include "run/place.h"
+#include "run/private_folder.h"
+#include "run/results.h"
 #include "workload/left_files.h"
 #include "workload/names.h"
 
@@ -47,17 +46,20 @@ bool mad_ends_run(int r, uint64_t deadline_ns)
 	}
 }
 
-/* ---- a private folder in the package's ---- */
+/* ---- into a private folder ---- */
 
 /**
  * struct collection - What is being brought out
+ * @kept, @keep: what none of it replaces
  * @package: the current folder
- * @name:    of the private folder in it; "" before it is made
+ * @private: a folder in it, in which all of it arrives; made when it is needed
  */
 struct collection {
 	struct mad_job *j;
+	struct kept_files kept;
+	struct beneath_keep keep;
 	struct beneath package;
-	char name[32];
+	struct private_folder private;
 };
 
 static const char *model_of(const struct collection *c)
@@ -67,40 +69,24 @@ static const char *model_of(const struct collection *c)
 
 static int make_folder(struct collection *c, struct error *err)
 {
-	uint64_t random;
-	int r;
+	int r = c->package.fd >= 0 ? 0 : beneath_open(&c->package, ".", err);
 
-	if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
-		return error_errno(err, "random bytes");
-	r = beneath_open(&c->package, ".", err);
-	if (r < 0)
-		return r;
-	(void)snprintf(c->name, sizeof(c->name), ".bmvm-%016" PRIx64, random);
-	r = beneath_folder(&c->package, c->name, 0700);
-	if (r > 0)
-		return 0;
-	c->name[0] = '\0';
-	beneath_close(&c->package);
-	return error_set(err, r < 0 ? -r : EEXIST, "make a folder for results: %s",
-			 strerror(r < 0 ? -r : EEXIST));
+	return r < 0 ? r
+		     : private_folder_make(&c->package, c->j->m->run->host.boot_id, &c->private,
+					   err);
 }
 
 static void collection_done(struct collection *c)
 {
-	struct error why = ERROR_INIT;
-
-	if (c->name[0] != '\0' && file_remove_tree_at(c->package.fd, c->name, &why) < 0)
-		log_warning("%s", why.msg);
+	private_folder_done(&c->private);
 	beneath_close(&c->package);
+	kept_files_done(&c->kept);
 }
 
 /* A folder in the private one. */
 static int open_part(const struct collection *c, const char *part)
 {
-	char path[64];
-
-	(void)snprintf(path, sizeof(path), "%s/%s", c->name, part);
-	return plain_open(c->package.fd, path, O_RDONLY | O_DIRECTORY, 0);
+	return plain_open(c->private.dir.fd, part, O_RDONLY | O_DIRECTORY, 0);
 }
 
 static int fetch_into(struct collection *c, const char *part, const struct guest_collect *what,
@@ -110,14 +96,14 @@ static int fetch_into(struct collection *c, const char *part, const struct guest
 	struct watchset ws = front_watchset(&c->j->m->run->front);
 	struct guest_collect there = *what;
 	char path[64];
-	int r = c->name[0] == '\0' ? make_folder(c, err) : 0;
+	int r = c->private.dir.fd >= 0 ? 0 : make_folder(c, err);
 
 	if (r < 0)
 		return r;
-	(void)snprintf(path, sizeof(path), "%s/%s", c->name, part);
-	r = beneath_folder(&c->package, path, 0700);
+	r = beneath_folder(&c->private.dir, part, 0700);
 	if (r < 0)
 		return error_set(err, -r, "make a folder for results: %s", strerror(-r));
+	(void)snprintf(path, sizeof(path), "%s/%s", c->private.name, part);
 	there.dest = path;
 	r = guest_collect(c->j->m->run->guest, &there, &report, &ws, err);
 	for (size_t i = 0; i < report.skipped.n; i++)
@@ -158,14 +144,6 @@ static void not_placed(const struct collection *c, const char *path, const char 
 	log_warning("%s: not collected: %s: %s", model_of(c), path, why);
 }
 
-static bool is_own(const struct collection *c, const char *path)
-{
-	AUTO_STRV struct strv named = STRV_INIT;
-
-	mad_books_own(c->j->m, &named);
-	return own_files_has(path) || strv_contains(&named, path) || strv_error(&named) < 0;
-}
-
 static bool has_arrived(int from_fd, const char *path)
 {
 	struct stat st;
@@ -175,8 +153,7 @@ static bool has_arrived(int from_fd, const char *path)
 
 static void place(struct collection *c, int from_fd, const char *path)
 {
-	const char *why = is_own(c, path) ? "a file of this run has that name"
-					  : place_file(&c->package, from_fd, path);
+	const char *why = place_file(&c->package, from_fd, path);
 
 	if (why != NULL)
 		not_placed(c, path, why);
@@ -331,8 +308,12 @@ static int collect_folder(struct collection *c, struct error *err)
 	from_fd = open_part(c, "folder");
 	if (!has_arrived(from_fd, name))
 		return 0;
-	why = is_of_the_package(c->j->m, name) ? "the package has a folder of that name"
-					       : place_folder(&c->package, from_fd, name);
+	if (is_of_the_package(c->j->m, name))
+		why = "the package has a folder of that name";
+	else if (mad_books_are_in(c->j->m, name))
+		why = "a file of this run is in the folder of that name";
+	else
+		why = place_folder(&c->package, from_fd, name);
 	if (why != NULL)
 		not_placed(c, name, why);
 	return 0;
@@ -340,13 +321,29 @@ static int collect_folder(struct collection *c, struct error *err)
 
 int mad_collect(struct mad_job *j, struct error *err)
 {
-	struct collection c = { .j = j, .package = BENEATH_INIT };
-	int r = collect_table(&c, err);
+	struct collection c = { .j = j,
+				.kept = KEPT_FILES_INIT,
+				.package = BENEATH_INIT,
+				.private = PRIVATE_FOLDER_INIT };
+	int r = mad_books_keep(j->m, &c.kept, err);
 
+	c.keep = (struct beneath_keep){ .has = kept_files_has, .data = &c.kept };
+	c.package.keep = &c.keep;
+	if (r == 0)
+		r = collect_table(&c, err);
 	if (r == 0)
 		r = collect_files(&c, err);
 	if (r == 0 && j->m->o->keep_model_dir)
 		r = collect_folder(&c, err);
 	collection_done(&c);
 	return r;
+}
+
+int stage_mad_results(struct run *r, struct error *err)
+{
+	AUTO_KEPT_FILES struct kept_files kept = KEPT_FILES_INIT;
+	const struct beneath_keep keep = { .has = kept_files_has, .data = &kept };
+	int ret = mad_books_keep(r->extra, &kept, err);
+
+	return ret < 0 ? ret : results_collect(r, &keep, err);
 }

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "guest/copy.h"
 #include "run/mad.h"
+#include "run/private_folder.h"
 #include "workload/image_filter.h"
 
 /* The folder belongs to whom we log in as, so that what is copied does too. */
@@ -87,6 +88,16 @@ static int list_excludes(const struct mad *m, struct strv *ret, struct error *er
 	return 0;
 }
 
+/* What earlier runs in this folder could not remove themselves. */
+static void sweep(const struct run *r)
+{
+	struct beneath package = BENEATH_INIT;
+
+	if (beneath_open(&package, ".", NULL) == 0)
+		(void)private_folder_sweep(&package, r->host.boot_id);
+	beneath_close(&package);
+}
+
 int stage_mad_package(struct run *r, struct error *err)
 {
 	struct mad *m = r->extra;
@@ -95,6 +106,7 @@ int stage_mad_package(struct run *r, struct error *err)
 	int ret = list_excludes(m, &left_out, err);
 
 	m->started = true;
+	sweep(r);
 	if (ret == 0)
 		ret = make_folder(r, err);
 	if (ret == 0)

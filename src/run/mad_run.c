@@ -27,7 +27,7 @@ static const struct stage stages[] = {
 	{ "package", "Copy the package", NULL, stage_mad_package, NULL, false },
 	{ "build", "Bring the images", NULL, stage_mad_build, NULL, false },
 	{ "models", "Run the models", NULL, stage_mad_models, NULL, false },
-	{ "results", "Collect results", stage_results_wanted, stage_results, NULL, true },
+	{ "results", "Collect results", stage_results_wanted, stage_mad_results, NULL, true },
 };
 
 static struct mad *mad_of(const struct run *r)

@@ -11,7 +11,8 @@
 #include "base/cleanup.h"
 #include "results/plain_open.h"
 
-#define OLD ".old"
+#define OLD  ".old"
+#define KEPT "a file of this run has that name"
 
 /* The folder that @path is to be in, made if need be. Return: descriptor or -errno. */
 static int open_above(struct beneath *to, const char *path)
@@ -35,6 +36,8 @@ const char *place_file(struct beneath *to, int from_fd, const char *path)
 	AUTO_CLOSE int fd = open_above(to, path);
 	struct stat st;
 
+	if (fd == -ECANCELED || (fd >= 0 && beneath_keeps(to, fd, base)))
+		return KEPT;
 	if (fd < 0)
 		return fd == -ELOOP || fd == -ENOTDIR ? "something that is no folder is in the way"
 						      : strerror(-fd);
@@ -49,6 +52,8 @@ const char *place_folder(struct beneath *to, int from_fd, const char *name)
 	bool is_there = fstatat(to->fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 	int saved;
 
+	if (beneath_keeps(to, to->fd, name))
+		return KEPT;
 	if (is_there && !S_ISDIR(st.st_mode))
 		return "something that is no folder is in the way";
 	if (is_there && renameat(to->fd, name, from_fd, OLD) < 0)

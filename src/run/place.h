@@ -10,7 +10,7 @@
 
 /**
  * place_file() - A file, in the place of one that may be there
- * @to:      folders that are missing are made
+ * @to:      folders that are missing are made; what it keeps is not replaced
  * @from_fd: the private folder
  * @path:    of the file, in both; plain, as name_refusal() wants it
  *

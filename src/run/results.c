@@ -22,7 +22,7 @@ static void print_report(const struct collect_report *report)
 		log_warning("--collect %s: matches nothing", report->unmatched.v[i]);
 }
 
-int stage_results(struct run *r, struct error *err)
+int results_collect(struct run *r, const struct beneath_keep *keep, struct error *err)
 {
 	const struct config *cfg = &r->o->cfg;
 	struct watchset ws = front_watchset(&r->front);
@@ -31,6 +31,7 @@ int stage_results(struct run *r, struct error *err)
 		.globs = cfg->results.collect.v,
 		.workdir = r->o->workdir,
 		.dest = cfg->results.to != NULL ? cfg->results.to : ".",
+		.keep = keep,
 		.max_size = cfg->results.max_size,
 		.deadline_ns = deadline_in_s(COLLECT_SECONDS),
 	};
@@ -49,4 +50,9 @@ int stage_results(struct run *r, struct error *err)
 	json_add_u64(o, "skipped", report.n_skipped);
 	front_note(&r->front, "collected", o);
 	return ret;
+}
+
+int stage_results(struct run *r, struct error *err)
+{
+	return results_collect(r, NULL, err);
 }

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+struct beneath_keep;
 struct error;
 struct run;
 
@@ -17,5 +18,11 @@ bool stage_results_wanted(const struct run *r);
  * Does nothing when no workload was run, or the VM is gone. Return: 0; as guest_collect().
  */
 int stage_results(struct run *r, struct error *err);
+
+/**
+ * results_collect() - The same where names on the host are kept for files of the run
+ * @keep: see struct guest_collect; NULL: none
+ */
+int results_collect(struct run *r, const struct beneath_keep *keep, struct error *err);
 
 #endif

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "guest/beneath.h"
 #include "guest/collect.h"
 #include "guest/exec.h"
 #include "helper_sshd.h"
@@ -260,6 +261,65 @@ Test(collect, existing_files_are_replaced_and_links_left_alone)
 	cr_assert(was_skipped("d/outside: "));
 	cr_assert(was_skipped("e: a folder is in the way"));
 	cr_assert(was_skipped("f/g: "));
+}
+
+/* Of the folder with the inode number @data: the name "ours", be it taken already or not. */
+static bool is_ours(const void *data, int folder_fd, const char *name)
+{
+	const ino_t *folder = data;
+	struct stat st;
+
+	return fstat(folder_fd, &st) == 0 && st.st_ino == *folder && strcmp(name, "ours") == 0;
+}
+
+static void collect_but_ours(const char *folder, const char *dest)
+{
+	struct guest_collect what = request(GLOBS((char *)"*"));
+	struct stat st;
+	const struct beneath_keep keep = { .has = is_ours, .data = &st.st_ino };
+
+	cr_assert(stat(sshd_path(&server, folder), &st) == 0);
+	what.dest = sshd_path(&server, dest);
+	what.keep = &keep;
+	cr_assert(guest_collect(guest, &what, &report, NULL, &err) == 0, "%s", err.msg);
+}
+
+Test(collect, nothing_takes_a_name_that_is_kept)
+{
+	put("dest/ours", "precious", 0600);
+	sh("cd work; mkdir sub; echo evil > ours; echo fine > sub/ours; echo fine > other");
+	collect_but_ours("dest", "dest");
+	cr_assert(has_text("dest/ours", "precious"));
+	cr_assert(has_text("dest/sub/ours", "fine\n"));
+	cr_assert(has_text("dest/other", "fine\n"));
+	cr_assert(was_skipped("ours: a file of this run has that name"));
+	cr_assert_eq(report.n_skipped, 1);
+	cr_assert_eq(count("dest"), 3);
+}
+
+/* Nor makes it a folder, which a file that comes later could not replace. */
+Test(collect, no_folder_takes_a_name_that_is_kept)
+{
+	sh("cd work; mkdir -p ours/deep; echo evil > ours/deep/x; echo fine > other");
+	collect_but_ours("dest", "dest");
+	cr_assert_eq(mode_of("dest/ours"), 0);
+	cr_assert(has_text("dest/other", "fine\n"));
+	cr_assert(was_skipped("ours: a file of this run has that name"));
+	cr_assert(was_skipped("ours/deep/x: a file of this run has that name"));
+}
+
+/* From whatever folder the way leads there. */
+Test(collect, a_kept_name_in_a_folder_that_comes_whole)
+{
+	sh("mkdir dest/package; cd work; mkdir package; echo evil > package/ours; echo fine > "
+	   "ours\n"
+	   "echo fine > package/other");
+	collect_but_ours("dest/package", "dest");
+	cr_assert_eq(mode_of("dest/package/ours"), 0);
+	cr_assert(has_text("dest/package/other", "fine\n"));
+	cr_assert(has_text("dest/ours", "fine\n"));
+	cr_assert(was_skipped("package/ours: a file of this run has that name"));
+	cr_assert_eq(count("dest/package"), 1);
 }
 
 /* A tar that sends what an attacker wrote: "@NAME" makes a header with that name. */

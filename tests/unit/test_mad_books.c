@@ -296,6 +296,58 @@ Test(mad_books, know_the_files_that_options_name)
 	cr_expect_str_eq(joined, "X_output.csv s_output.csv books/m.json");
 }
 
+/* A folder in which one is must not be replaced. */
+Test(mad_books, know_the_folders_they_are_in)
+{
+	AUTO_RUN struct mad m = make_run();
+
+	tree_dir(root, "run_directory/deep");
+	cr_assert_eq(symlink("run_directory", "link"), 0);
+	cr_expect(!mad_books_are_in(&m, "run_directory"));
+	options.summary = "run_directory2.json";
+	cr_expect(!mad_books_are_in(&m, "run_directory"));
+	options.output = "link/deep/rows.csv";
+	cr_expect(mad_books_are_in(&m, "run_directory"));
+	cr_expect(!mad_books_are_in(&m, "run"));
+}
+
+static bool is_kept(const struct kept_files *kept, const char *folder, const char *name)
+{
+	AUTO_CLOSE int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return kept_files_has(kept, fd, name);
+}
+
+/* Also those outside the package's folder. */
+Test(mad_books, are_kept_wherever_they_are)
+{
+	AUTO_RUN struct mad m = make_run();
+	AUTO_KEPT_FILES struct kept_files kept = KEPT_FILES_INIT;
+	AUTO_FREE char *output = path_join(root, "elsewhere/rows.csv");
+	char receipt[] = "receipt.json";
+	struct run_options run_options = { .receipt = receipt };
+	struct run run_of_it = { .o = &run_options };
+	struct error err = ERROR_INIT;
+
+	tree_dir(root, "elsewhere");
+	m.run = &run_of_it;
+	options.output = output;
+	options.summary = "s.json";
+	options.manifest = "m.json";
+	options.manifest_output = "elsewhere/../out.json";
+	options.data_config = "elsewhere/d.json";
+	cr_assert_eq(mad_books_keep(&m, &kept, &err), 0, "%s", err.msg);
+	cr_expect(is_kept(&kept, "elsewhere", "rows.csv"));
+	cr_expect(is_kept(&kept, "elsewhere", "d.json"));
+	cr_expect(is_kept(&kept, ".", "s.json"));
+	cr_expect(is_kept(&kept, ".", "m.json"));
+	cr_expect(is_kept(&kept, ".", "out.json"));
+	cr_expect(is_kept(&kept, ".", "receipt.json"));
+	cr_expect(is_kept(&kept, ".", "perf.csv"));
+	cr_expect(!is_kept(&kept, "elsewhere", "perf.csv"));
+	cr_expect(!is_kept(&kept, ".", "rows.csv"));
+}
+
 /* ---- logs ---- */
 
 static void expect_file(const char *path, const char *want)

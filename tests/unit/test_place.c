@@ -108,3 +108,24 @@ Test(place, a_folder_that_does_not_come_replaces_none)
 	expect("user/run_directory/old", "old\n");
 	expect("user/r", "a file\n");
 }
+
+static bool is_ours(const void *data, int folder_fd, const char *name)
+{
+	(void)folder_fd;
+	return strcmp(data, name) == 0;
+}
+
+Test(place, nothing_takes_a_name_that_is_kept)
+{
+	const struct beneath_keep keep = { .has = is_ours, .data = "ours" };
+
+	to.keep = &keep;
+	tree_file(root, "private/ours", "new\n");
+	tree_file(root, "private/sub/ours/x", "new\n");
+	cr_expect_str_eq(place_file(&to, from_fd, "ours"), "a file of this run has that name");
+	cr_expect_str_eq(place_file(&to, from_fd, "sub/ours/x"),
+			 "a file of this run has that name");
+	cr_expect_str_eq(place_folder(&to, from_fd, "ours"), "a file of this run has that name");
+	expect("user/ours", "(none)");
+	expect("private/ours", "new\n");
+}
