@@ -120,3 +120,67 @@ Test(mad_plan, a_table_that_cannot_be_is_its_models_failure)
 				   m.items[0].failed.msg);
 	}
 }
+
+static void mirror_data(const char *folder)
+{
+	write_models(", \"data\": \"d\"");
+	tree_file(root, "data.json", "{\"d\": {\"custom\": {\"path\": \"fetch.sh\"}}}");
+	tree_file(root, "fetch.sh", "true\n");
+	options.mirror = folder;
+}
+
+/* It is opened by the guardian, which has another current folder. */
+Test(mad_plan, a_relative_mirror_becomes_absolute)
+{
+	AUTO_RUN struct mad m = { .package_fd = -1 };
+	AUTO_FREE char *here = realpath(root, NULL);
+	AUTO_FREE char *want = NULL;
+	struct error err = ERROR_INIT;
+
+	mirror_data("./mirror/a/");
+	m = (struct mad){ .o = &options, .cfg = &cfg, .package_fd = -1 };
+	cr_assert_eq(mad_plan(&m, &err), 0, "%s", err.msg);
+	cr_assert(asprintf(&want, "%s/mirror/a/d", here) > 0);
+	cr_assert_eq(cfg.n_mounts, 1);
+	cr_expect_str_eq(cfg.mounts[0].host, want);
+	cr_expect_str_eq(cfg.mounts[0].guest + strlen(DATA_GUEST_ROOT), want);
+	cr_expect_not(cfg.mounts[0].unmade);
+	cr_expect_str_eq(m.items[0].data.v[0].mirror, want);
+	cr_expect_eq(access("mirror/a/d", F_OK), 0);
+}
+
+/* A dry run makes nothing, and accepts what a real one would have made. */
+Test(mad_plan, a_dry_run_makes_no_mirror)
+{
+	AUTO_FREE char *here = realpath(root, NULL);
+	const char *const folders[] = { "mirror", "mirror/a//b", ".", "/nowhere/a" };
+	char *wants[4] = { NULL };
+	struct error err = ERROR_INIT;
+
+	cr_assert(asprintf(&wants[0], "%s/mirror/d", here) > 0);
+	cr_assert(asprintf(&wants[1], "%s/mirror/a//b/d", here) > 0);
+	cr_assert(asprintf(&wants[2], "%s/d", here) > 0);
+	cr_assert(asprintf(&wants[3], "/nowhere/a/d") > 0);
+	for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
+		AUTO_RUN struct mad m = { .package_fd = -1 };
+
+		mirror_data(folders[i]);
+		cr_assert_eq(plan(&m, &err), 0, "%s", err.msg);
+		cr_assert_eq(cfg.n_mounts, i + 1);
+		cr_expect_str_eq(cfg.mounts[i].host, wants[i]);
+		cr_expect(cfg.mounts[i].unmade);
+		cr_expect_lt(access(wants[i], F_OK), 0);
+		free(wants[i]);
+	}
+}
+
+Test(mad_plan, a_mirror_that_cannot_be_a_mount)
+{
+	AUTO_RUN struct mad m = { .package_fd = -1 };
+	struct error err = ERROR_INIT;
+
+	mirror_data("a:b");
+	cr_expect_eq(plan(&m, &err), -EINVAL);
+	cr_expect_eq(m.code, 4);
+	cr_expect_not_null(strstr(err.msg, "data \"d\": its mirror "), "%s", err.msg);
+}
