@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Folders of the host that containers are given: local data, and docker_mounts. They are mounts of
- * the VM, in the guest below DATA_GUEST_ROOT. See mad.h.
+ * the VM, in the guest below DATA_GUEST_ROOT. The models' own options for Docker, which can give
+ * only the guest's. See mad.h.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +18,7 @@
 #include "base/log.h"
 #include "run/mad.h"
 #include "vm/plan.h"
+#include "workload/docker_args.h"
 
 /* ---- mounts of the VM ---- */
 
@@ -236,9 +238,51 @@ static int plan_docker_mounts(struct mad *m, struct error *err)
 	return r;
 }
 
+/* ---- options of the models' own ---- */
+
+static void warn_of_binds(const struct model *model, const struct strv *options)
+{
+	AUTO_STRV struct strv paths = STRV_INIT;
+
+	docker_args_binds(options, &paths);
+	for (size_t i = 0; i < paths.n; i++) {
+		if (!is_of_the_system(paths.v[i]) && access(paths.v[i], F_OK) == 0)
+			log_warning(
+				"model \"%s\": additional_docker_run_options: %s is the guest's, "
+				"not this host's; for a folder of this host use docker_mounts",
+				model_name(model), paths.v[i]);
+	}
+}
+
+/* As they would fail only after the image was built. */
+static int plan_options(const struct model *model, struct error *err)
+{
+	AUTO_STRV struct strv options = STRV_INIT, unset = STRV_INIT;
+	int r = docker_args_options(model, environ, true, &unset, &options, err);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < unset.n; i++)
+		log_warning(
+			"model \"%s\": additional_docker_run_options: $%s is not set, and "
+			"becomes nothing",
+			model_name(model), unset.v[i]);
+	warn_of_binds(model, &options);
+	return 0;
+}
+
 int mad_folders_plan(struct mad *m, struct error *err)
 {
 	int r = plan_data(m, err);
 
-	return r < 0 ? r : plan_docker_mounts(m, err);
+	if (r == 0)
+		r = plan_docker_mounts(m, err);
+	for (size_t i = 0; i < m->n_items && r == 0; i++) {
+		const struct model *model = &m->items[i].model;
+
+		/* one model of several Dockerfiles is said once */
+		if (i == 0 || strcmp(model_name(model), model_name(&m->items[i - 1].model)) != 0)
+			r = plan_options(model, err);
+	}
+	return r;
 }
