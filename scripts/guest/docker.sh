@@ -17,6 +17,7 @@ set -eu
 proxy=${BMVM_DOCKER_PROXY:-}
 mirror=${BMVM_DOCKER_MIRROR:-}
 start_seconds=90
+end_seconds=60
 job_seconds=300
 lock_seconds=120
 proof=bmvm-proof
@@ -293,6 +294,21 @@ start_unit() {
 	systemctl --no-block $how docker.service
 }
 
+# Where no service does it: a daemon that is there ends first, or it would keep the new one from starting.
+end_daemon() {
+	pid=$(cat /run/docker.pid 2> /dev/null) || return 0
+	[ "$(cat "/proc/$pid/comm" 2> /dev/null)" = dockerd ] || return 0
+	kill "$pid" 2> /dev/null || return 0
+	end=$(($(uptime_seconds) + end_seconds))
+	while [ -d "/proc/$pid" ]; do
+		if [ "$(uptime_seconds)" -ge $end ]; then
+			say "Docker's daemon of before, process $pid, does not end within $end_seconds s"
+			return 1
+		fi
+		sleep 1
+	done
+}
+
 start_service() {
 	if systemd_runs; then
 		start_unit
@@ -301,6 +317,7 @@ start_service() {
 	elif has service; then
 		service docker restart
 	else
+		end_daemon || return 1
 		use_proxy
 		setsid dockerd > /var/log/dockerd.log 2>&1 < /dev/null &
 	fi

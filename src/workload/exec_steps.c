@@ -325,8 +325,7 @@ static void add_forgetting(struct maker *m)
 		m->steps.r = -ENOMEM;
 }
 
-/* Containers write as root, who fetches it may be another, and a model may have a umask of its own.
- */
+/* A container writes as root, with a umask that may be the model's own; another may fetch it. */
 #define READABLE                                                                                   \
 	"{ p=%s; chmod a+r -- \"$p\"; while [ \"$p\" != \"${p%%/*}\" ]; do p=${p%%/*}; "           \
 	"chmod a+rx -- \"$p\"; done; } 2>/dev/null || true"

@@ -494,6 +494,56 @@ case_last_words_without_systemd() {
 	not_called journalctl
 }
 
+# a_daemon NAME COMMAND: process $daemon, of that name, with Docker's file of its id; only real time lets it end
+a_daemon() {
+	cp "$(readlink -f "$(type -P sleep)")" /run/nap
+	answer sleep 'read -r now _ < /run/uptime; echo "$((${now%%.*} + $1)).00 0.00" > /run/uptime; /run/nap 0.1'
+	cp "$(readlink -f "$(type -P sh)")" "/run/$1"
+	"/run/$1" -c "$2; while :; do /run/nap 0.1; done" &
+	daemon=$!
+	echo $daemon > /run/docker.pid
+	until [ "$(cat /proc/$daemon/comm)" = "$1" ]; do :; done
+}
+
+# New settings want a new daemon; it needs the lock of the one before.
+case_a_daemon_without_any_service_is_replaced() {
+	docker_answers
+	a_daemon dockerd :
+	answer dockerd "[ -d /proc/$daemon ] || : > /run/alone"
+	docker_sh 0 start
+	not_called dockerd
+	[ -d /proc/$daemon ] || fail "a daemon that does is ended"
+	mirror=https://m.example
+	docker_sh 0 start
+	[ ! -d /proc/$daemon ] || fail "the old daemon is still there"
+	/run/nap 1
+	called "dockerd "
+	[ -e /run/alone ] || fail "the new one meets the old one"
+}
+
+case_a_daemon_without_any_service_that_does_not_end() {
+	docker_answers
+	a_daemon dockerd 'trap "" TERM'
+	mirror=https://m.example
+	/run/nap 0.5
+	docker_sh 1 start
+	says "Docker's daemon of before, process $daemon, does not end within 60 s"
+	not_called dockerd
+	kill -KILL $daemon
+}
+
+case_another_process_of_that_number_is_left_alone() {
+	docker_answers
+	a_daemon other :
+	fake dockerd
+	mirror=https://m.example
+	docker_sh 0 start
+	[ -d /proc/$daemon ] || fail "it is ended"
+	/run/nap 0.5
+	called "dockerd "
+	kill -KILL $daemon
+}
+
 # --- a container that proves it --------------------------------------------------------------------------
 
 case_the_proof() {
