@@ -122,12 +122,12 @@ dpkg_has() {
 with_apt() {
 	export DEBIAN_FRONTEND=noninteractive
 	apt_update || return 1
-	packages="docker.io iptables ca-certificates"
+	packages="docker.io iptables ca-certificates xz-utils"
 	# the client and the builder are packages of their own in newer releases
 	extras="docker-cli docker-buildx"
 	! dpkg_has docker-buildx-plugin || extras=docker-cli
 	if apt_offers docker-ce && { dpkg_has docker-ce || dpkg_has containerd.io || ! apt_offers docker.io; }; then
-		packages="docker-ce iptables ca-certificates"
+		packages="docker-ce iptables ca-certificates xz-utils"
 		extras="docker-ce-cli containerd.io docker-buildx-plugin"
 	fi
 	for extra in $extras; do

@@ -202,13 +202,13 @@ case_apt_of_the_distribution() {
 	installed
 	offers docker.io
 	docker_sh 0 install
-	called "$apt_install docker.io iptables ca-certificates"
+	called "$apt_install docker.io iptables ca-certificates xz-utils"
 	offers docker.io docker-cli docker-buildx docker-buildx-plugin docker-ce docker-ce-cli containerd.io
 	docker_sh 0 install
-	called "$apt_install docker.io iptables ca-certificates docker-cli docker-buildx"
+	called "$apt_install docker.io iptables ca-certificates xz-utils docker-cli docker-buildx"
 	installed docker-buildx-plugin
 	docker_sh 0 install
-	called "$apt_install docker.io iptables ca-certificates docker-cli"
+	called "$apt_install docker.io iptables ca-certificates xz-utils docker-cli"
 }
 
 case_apt_of_docker() {
@@ -217,12 +217,12 @@ case_apt_of_docker() {
 	installed
 	offers docker-buildx docker-buildx-plugin docker-ce docker-ce-cli containerd.io
 	docker_sh 0 install
-	called "$apt_install docker-ce iptables ca-certificates docker-ce-cli containerd.io docker-buildx-plugin"
+	called "$apt_install docker-ce iptables ca-certificates xz-utils docker-ce-cli containerd.io docker-buildx-plugin"
 	for there in docker-ce containerd.io; do
 		installed $there
 		offers docker.io docker-buildx docker-buildx-plugin docker-ce docker-ce-cli containerd.io
 		docker_sh 0 install
-		called "$apt_install docker-ce iptables ca-certificates docker-ce-cli containerd.io docker-buildx-plugin"
+		called "$apt_install docker-ce iptables ca-certificates xz-utils docker-ce-cli containerd.io docker-buildx-plugin"
 	done
 }
 
@@ -234,7 +234,7 @@ case_apt_waits_for_its_lists() {
 	with_packages apt-get "case \$* in *update) [ \$(grep -c update $calls) -gt 3 ] || { $locked; } ;; esac"
 	docker_sh 0 install
 	n_calls 3 "sleep 2"
-	called "$apt_install docker.io iptables ca-certificates"
+	called "$apt_install docker.io iptables ca-certificates xz-utils"
 }
 
 case_apt_does_not_wait_for_ever() {
