@@ -54,8 +54,8 @@ static bool there(void *arg, enum data_provider provider, const char *path)
 	" \"rel\": {\"local\": {\"path\": \"there\"}}, \"out\": {\"custom\": {\"path\": "          \
 	"\"../there\"}}, \"nopath\": {\"local\": {}}, \"number\": {\"local\": {\"path\": 1}},"     \
 	" \"badhome\": {\"local\": {\"path\": \"/there\", \"home\": \"h\"}},"                      \
-	" \"a/b\": {\"custom\": {\"path\": \"there.sh\", \"mirrorlocal\": \"m\"}},"              \
-	" \"..\": {\"custom\": {\"path\": \"there.sh\", \"mirrorlocal\": \"m\"}},"               \
+	" \"a/b\": {\"custom\": {\"path\": \"there.sh\", \"mirrorlocal\": \"m\"}},"                \
+	" \"..\": {\"custom\": {\"path\": \"there.sh\", \"mirrorlocal\": \"m\"}},"                 \
 	" \"a/c\": {\"custom\": {\"path\": \"there.sh\"}},"                                        \
 	" \"text\": \"x\", \"null\": null, \"list\": {\"local\": []}}"
 
