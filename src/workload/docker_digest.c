@@ -75,13 +75,14 @@ static size_t reference_length(const char *text, const char *end)
 void docker_digest_find(const char *text, const char *image, char ret[DOCKER_DIGEST_SIZE])
 {
 	const size_t length = strlen(SIGN) + 64;
-	const char *from = image != NULL && strstr(image, SIGN) != NULL ? image : text;
 
 	ret[0] = '\0';
-	if (from == image)
+	if (image != NULL && strstr(image, SIGN) != NULL) {
+		text = image;
 		image = NULL;
-	for (const char *at = from; (at = strstr(at, SIGN)) != NULL; at += strlen(SIGN)) {
-		size_t n = reference_length(from, at);
+	}
+	for (const char *at = text; (at = strstr(at, SIGN)) != NULL; at += strlen(SIGN)) {
+		size_t n = reference_length(text, at);
 
 		if (strspn(at + strlen(SIGN), "0123456789abcdef") != 64 ||
 		    (image != NULL && !is_image(at - n, n, image)))

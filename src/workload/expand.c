@@ -106,6 +106,18 @@ static size_t plain_length(const char *text, char quote)
 	return pair && text[1] != '\0' ? 2 : 1;
 }
 
+/* Which quote is open behind this byte, which none protects. */
+static char quote_behind(char quote, char c)
+{
+	if (c != '\'' && c != '"')
+		return quote;
+	if (quote == '\0')
+		return c;
+	if (quote == c)
+		return '\0';
+	return quote;
+}
+
 static void expand(struct expansion *e, const char *text)
 {
 	char quote = '\0';
@@ -122,9 +134,8 @@ static void expand(struct expansion *e, const char *text)
 		if (n == 0) {
 			n = plain_length(text, quote);
 			(void)fwrite(text, 1, n, e->out);
-			if (n == 1 && (*text == '\'' || *text == '"') &&
-			    (quote == '\0' || quote == *text))
-				quote = quote == '\0' ? *text : '\0';
+			if (n == 1)
+				quote = quote_behind(quote, *text);
 		}
 		text += n;
 	}
