@@ -17,8 +17,8 @@
 #
 # Packages: systemd-sysv systemd-resolved udev dbus openssh-server openssh-sftp-server cloud-init sudo iproute2
 #   ca-certificates procps kmod fdisk e2fsprogs initramfs-tools zstd xz-utils linux-image-amd64
-#   systemd-boot-efi; for a guest with Docker docker.io and ?exact-name(docker-cli) (a package of
-#   its own from Debian 13 on).
+#   systemd-boot-efi; for a guest with Docker docker.io, ?exact-name(docker-cli) and
+#   ?exact-name(docker-buildx) (packages of their own from Debian 13 on).
 # Environment: BMVM_SETUP_HOOK, BMVM_CUSTOMIZE_HOOK (the two texts), BMVM_SUITE, TMPDIR (a folder that a user
 #   namespace may enter, with 4 GiB free), INITRD=No (the initramfs is made once, here, not by each
 #   package), SOURCE_DATE_EPOCH; BMVM_ROOT_SIZE: size of the root file system, 8G (it grows at boot).

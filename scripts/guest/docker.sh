@@ -17,6 +17,7 @@ set -eu
 proxy=${BMVM_DOCKER_PROXY:-}
 mirror=${BMVM_DOCKER_MIRROR:-}
 start_seconds=90
+end_seconds=60
 job_seconds=300
 lock_seconds=120
 proof=bmvm-proof
@@ -121,12 +122,12 @@ dpkg_has() {
 with_apt() {
 	export DEBIAN_FRONTEND=noninteractive
 	apt_update || return 1
-	packages="docker.io iptables ca-certificates"
+	packages="docker.io iptables ca-certificates xz-utils"
 	# the client and the builder are packages of their own in newer releases
 	extras="docker-cli docker-buildx"
 	! dpkg_has docker-buildx-plugin || extras=docker-cli
 	if apt_offers docker-ce && { dpkg_has docker-ce || dpkg_has containerd.io || ! apt_offers docker.io; }; then
-		packages="docker-ce iptables ca-certificates"
+		packages="docker-ce iptables ca-certificates xz-utils"
 		extras="docker-ce-cli containerd.io docker-buildx-plugin"
 	fi
 	for extra in $extras; do
@@ -293,6 +294,21 @@ start_unit() {
 	systemctl --no-block $how docker.service
 }
 
+# Where no service does it: a daemon that is there ends first, or it would keep the new one from starting.
+end_daemon() {
+	pid=$(cat /run/docker.pid 2> /dev/null) || return 0
+	[ "$(cat "/proc/$pid/comm" 2> /dev/null)" = dockerd ] || return 0
+	kill "$pid" 2> /dev/null || return 0
+	end=$(($(uptime_seconds) + end_seconds))
+	while [ -d "/proc/$pid" ]; do
+		if [ "$(uptime_seconds)" -ge $end ]; then
+			say "Docker's daemon of before, process $pid, does not end within $end_seconds s"
+			return 1
+		fi
+		sleep 1
+	done
+}
+
 start_service() {
 	if systemd_runs; then
 		start_unit
@@ -301,6 +317,7 @@ start_service() {
 	elif has service; then
 		service docker restart
 	else
+		end_daemon || return 1
 		use_proxy
 		setsid dockerd > /var/log/dockerd.log 2>&1 < /dev/null &
 	fi

@@ -67,11 +67,15 @@ enum docker_install {
 #define NUMA_NODE_NONE (-1)
 #define NUMA_NODE_AUTO (-2)
 
-/** struct config_mount - A host folder in the guest; strings owned */
+/**
+ * struct config_mount - A host folder in the guest; strings owned
+ * @unmade: of a dry run: it is not there, a real run would have made it
+ */
 struct config_mount {
 	char *host;
 	char *guest;
 	bool readonly;
+	bool unmade;
 };
 
 /** struct config_device - Another PCI function to pass; strings owned; as in "gpu" below */

@@ -85,6 +85,7 @@ static int packer_start(struct packer *p, const char *folder, char *const *exclu
 	strv_add(&argv, "--format=gnu");
 	strv_addf(&argv, "--directory=%s", folder);
 	strv_add(&argv, "--wildcards");
+	strv_add(&argv, "--no-wildcards-match-slash");
 	add_excludes(&argv, excludes);
 	strv_add(&argv, ".");
 	if (strv_error(&argv) < 0)

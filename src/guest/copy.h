@@ -38,8 +38,8 @@ int guest_copy_in(struct guest *g, const char *host, const char *dst, uint64_t d
  * struct guest_content - What is in a folder of the host, without some of it; all borrowed
  * @host:     the folder
  * @dst:      folder in the guest that gets it, made if missing
- * @excludes: names with *, ? and [...], NULL-terminated: "/perf.csv" of that folder alone, ".git"
- *            wherever it is
+ * @excludes: names with *, ? and [...], none of which is a "/", NULL-terminated: "/perf.csv" of
+ * that folder alone, ".git" wherever it is
  */
 struct guest_content {
 	const char *host;

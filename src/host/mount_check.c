@@ -54,6 +54,8 @@ int host_mount_check(const struct host *host, const struct config *cfg, size_t i
 	int r;
 
 	if (stat(m->host, &st) < 0) {
+		if (errno == ENOENT && m->unmade)
+			return m->readonly ? 0 : check_own_folders(host, m->host, i, err);
 		r = error_errno(err, "mounts[%zu]: %s", i, m->host);
 		if (r == -ENOENT)
 			return error_hint(err, r, "mkdir -p '%s'   # or correct mounts[%zu].host",

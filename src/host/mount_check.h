@@ -13,8 +13,8 @@ struct host;
  * host_mount_check() - Look at cfg->mounts[@i]
  *
  * A writable one must not reach our own folders: through them the guest could change what other
- * VMs, and the undoing after them, go by. Return: 0; -ENOTDIR; -EPERM it reaches them; errno of
- * stat; each with a hint.
+ * VMs, and the undoing after them, go by. An unmade one need not be there. Return: 0; -ENOTDIR;
+ * -EPERM it reaches them; errno of stat; each with a hint.
  */
 int host_mount_check(const struct host *host, const struct config *cfg, size_t i,
 		     struct error *err);

@@ -224,8 +224,10 @@ static int make_argv(struct strv *argv, const struct host *host, const struct im
 	add_program(argv, host->is_root);
 	add_words(argv, recipe_options);
 	strv_addf(argv, "--include=%s", include);
-	if (what->docker)
-		strv_add(argv, "--include=" RECIPE_DOCKER_PATTERN);
+	if (what->docker) {
+		strv_add(argv, "--include=" RECIPE_DOCKER_CLIENT);
+		strv_add(argv, "--include=" RECIPE_DOCKER_BUILDX);
+	}
 	add_words(argv, recipe_hooks);
 	if (add_downloads(argv, draft) < 0)
 		return -ENOMEM;

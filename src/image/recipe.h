@@ -30,9 +30,12 @@ struct recipe_program {
 extern const struct recipe_program recipe_programs[];
 extern const size_t n_recipe_programs;
 
-/* Debian 13 has the client apart, older releases have no such package: a pattern may match nothing.
+/*
+ * Debian 13 has the client apart, and BuildKit's, without which images are built the old way; older
+ * releases have no such packages: a pattern may match nothing.
  */
-#define RECIPE_DOCKER_PATTERN "?name(^docker-cli$)"
+#define RECIPE_DOCKER_CLIENT "?name(^docker-cli$)"
+#define RECIPE_DOCKER_BUILDX "?name(^docker-buildx$)"
 
 /* Packages of every image, and those --docker adds; NULL-terminated. */
 extern const char *const recipe_packages[];

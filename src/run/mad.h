@@ -144,7 +144,11 @@ void mad_done(struct mad *m);
 
 /* ---- mad_folders.c ---- */
 
-/** mad_folders_plan() - Decide on data and docker_mounts; part of mad_plan(). Return: 0; -errno. */
+/**
+ * mad_folders_plan() - Decide on data and docker_mounts, check the models' own options for Docker
+ *
+ * Part of mad_plan(). Return: 0; -errno.
+ */
 int mad_folders_plan(struct mad *m, struct error *err);
 
 /* ---- mad_exec.c ---- */

@@ -14,6 +14,7 @@
 #include "run/mad.h"
 #include "workload/credentials.h"
 #include "workload/docker_args.h"
+#include "workload/docker_digest.h"
 #include "workload/words.h"
 
 #define LOG_CAP ((size_t)64 << 20)
@@ -35,23 +36,12 @@ static int build_arguments(struct mad *m, const struct mad_item *item, struct va
 		&credentials, ret, err);
 }
 
-/* What follows an "@", where that is a digest; "" else. */
-static void take_digest(const char *text, char *ret, size_t size)
-{
-	static const char sha256[] = "@sha256:";
-	const char *at = strstr(text, sha256);
-	size_t n = at == NULL ? 0 : strspn(at + strlen(sha256), "0123456789abcdef");
-
-	if (n == 64 && size > strlen(sha256) + n)
-		(void)snprintf(ret, size, "%.*s", (int)(strlen(sha256) - 1 + n), at + 1);
-}
-
 /*
  * The digest by which the registry knows the base image; "" for one that is only in the guest.
  * BuildKit keeps base images to itself, but writes the digest into the log.
  */
-static void base_digest(struct mad *m, const struct mad_item *item, const char *base, char *ret,
-			size_t size)
+static void base_digest(struct mad *m, const struct mad_item *item, const char *base,
+			char ret[DOCKER_DIGEST_SIZE])
 {
 	static const char format[] = "--format={{range .RepoDigests}}{{println .}}{{end}}";
 	AUTO_STRV struct strv argv = STRV_INIT;
@@ -69,9 +59,9 @@ static void base_digest(struct mad *m, const struct mad_item *item, const char *
 	strv_add(&argv, base);
 	if (strv_error(&argv) == 0 &&
 	    mad_capture(m, &argv, deadline_in_s(MAD_STEP_SECONDS), line, sizeof(line), NULL) == 0)
-		take_digest(line, ret, size);
+		docker_digest_find(line, NULL, ret);
 	else if (file_read_at(m->package_fd, item->build_log, LOG_CAP, &log, &len, NULL) == 0)
-		take_digest(log, ret, size);
+		docker_digest_find(log, base, ret);
 }
 
 const char *mad_base(const struct mad *m, const struct mad_item *item)
@@ -85,7 +75,7 @@ const char *mad_base(const struct mad *m, const struct mad_item *item)
 static void record_build(struct mad *m, struct mad_item *item, const char *command, double seconds)
 {
 	const char *base = mad_base(m, item);
-	char digest[128];
+	char digest[DOCKER_DIGEST_SIZE];
 	struct build_manifest_build build = {
 		.image = item->image,
 		.model = &item->model,
@@ -101,7 +91,7 @@ static void record_build(struct mad *m, struct mad_item *item, const char *comma
 	};
 	struct json_object *images = NULL, *entry = NULL;
 
-	base_digest(m, item, base, digest, sizeof(digest));
+	base_digest(m, item, base, digest);
 	build_manifest_add(&m->manifest, &build);
 	if (json_get_object(m->manifest.object, "built_images", &images, NULL) == 0 &&
 	    json_get_object(images, item->image, &entry, NULL) == 0)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Folders of the host that containers are given: local data, and docker_mounts. They are mounts of
- * the VM, in the guest below DATA_GUEST_ROOT. See mad.h.
+ * the VM, in the guest below DATA_GUEST_ROOT. The models' own options for Docker, which can give
+ * only the guest's. See mad.h.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,12 +18,14 @@
 #include "base/log.h"
 #include "run/mad.h"
 #include "vm/plan.h"
+#include "workload/docker_args.h"
 
 /* ---- mounts of the VM ---- */
 
 /* Whoever wants to write decides for all that want the same folder. */
-static int add_mount(struct config *cfg, const char *path, bool readonly, struct error *err)
+static int add_mount(struct mad *m, const char *path, bool readonly, struct error *err)
 {
+	struct config *cfg = m->cfg;
 	AUTO_FREE char *guest = NULL;
 	struct config_mount *v;
 
@@ -43,7 +46,8 @@ static int add_mount(struct config *cfg, const char *path, bool readonly, struct
 	cfg->mounts = v;
 	v[cfg->n_mounts] = (struct config_mount){ .host = strdup(path),
 						  .guest = TAKE_PTR(guest),
-						  .readonly = readonly };
+						  .readonly = readonly,
+						  .unmade = m->dry_run && access(path, F_OK) < 0 };
 	cfg->n_mounts++;
 	return v[cfg->n_mounts - 1].host == NULL ? error_set(err, ENOMEM, "out of memory") : 0;
 }
@@ -65,36 +69,70 @@ static int refuse_file(const char *what, const char *path, struct error *err)
 			 what, path);
 }
 
-/* @make: it may be made. */
-static int mount_folder(struct mad *m, const char *what, const char *path, bool readonly, bool make,
+static int mount_folder(struct mad *m, const char *what, const char *path, bool readonly,
 			struct error *err)
 {
 	struct stat st;
 
-	if (make && !m->dry_run) {
-		int r = file_mkdirs(path, 0755, err);
-
-		if (r < 0)
-			return error_prefix(err, r, "%s", what);
-	} else if (stat(path, &st) == 0 && !S_ISDIR(st.st_mode)) {
+	if (stat(path, &st) == 0 && !S_ISDIR(st.st_mode))
 		return refuse_file(what, path, err);
-	}
-	return add_mount(m->cfg, path, readonly, err);
+	return add_mount(m, path, readonly, err);
 }
 
-static int mount_data(struct mad *m, const struct data_plan *plan, struct error *err)
+/* The real path of what is there already, and the rest behind it. NULL: errno of the lookup. */
+static char *absolute(const char *path)
+{
+	AUTO_FREE char *there = strdup(path);
+	AUTO_FREE char *real = there == NULL ? NULL : realpath(there, NULL);
+	size_t end = strlen(path);
+
+	while (there != NULL && real == NULL && errno == ENOENT && strcmp(there, ".") != 0) {
+		while (end > 0 && path[end - 1] == '/')
+			end--;
+		while (end > 0 && path[end - 1] != '/')
+			end--;
+		there[end] = '\0';
+		if (end == 0)
+			memcpy(there, ".", sizeof("."));
+		real = realpath(there, NULL);
+	}
+	if (real == NULL || path[end] == '\0')
+		return TAKE_PTR(real);
+	return path_join(strcmp(real, "/") == 0 ? "" : real, path + end);
+}
+
+/* Made where it is missing. The guardian, which opens it, has another current folder. */
+static int mount_mirror(struct mad *m, const char *what, struct data_source *source,
+			struct error *err)
+{
+	int r = m->dry_run ? 0 : file_mkdirs(source->mirror, 0755, err);
+	char *path;
+
+	if (r < 0)
+		return error_prefix(err, r, "%s", what);
+	path = absolute(source->mirror);
+	if (path == NULL)
+		return error_errno(err, "%s: %s", what, source->mirror);
+	free(source->mirror);
+	source->mirror = path;
+	if (strchr(path, ':') != NULL)
+		return error_set(err, EINVAL, "%s: its mirror %s has a \":\" in it", what, path);
+	return mount_folder(m, what, path, false, err);
+}
+
+static int mount_data(struct mad *m, struct data_plan *plan, struct error *err)
 {
 	char what[256];
 	int r = 0;
 
 	for (size_t i = 0; i < plan->n && r == 0; i++) {
-		const struct data_source *source = &plan->v[i];
+		struct data_source *source = &plan->v[i];
 
 		(void)snprintf(what, sizeof(what), "data \"%.200s\"", source->name);
 		if (source->provider == DATA_LOCAL)
-			r = mount_folder(m, what, source->path, !source->readwrite, false, err);
+			r = mount_folder(m, what, source->path, !source->readwrite, err);
 		else if (source->mirror != NULL)
-			r = mount_folder(m, what, source->mirror, false, true, err);
+			r = mount_mirror(m, what, source, err);
 	}
 	return r;
 }
@@ -180,7 +218,7 @@ static int plan_docker_mount(struct mad *m, const char *container, const char *p
 	}
 	log_info("docker_mounts: models can write to %s of this host, as %s", path, container);
 	json_add_str(m->docker_mounts, container, guest);
-	return add_mount(m->cfg, path, false, err);
+	return add_mount(m, path, false, err);
 }
 
 /* {CONTAINER: PATH}: where PATH is a folder of data here, its place in the guest instead. */
@@ -200,9 +238,51 @@ static int plan_docker_mounts(struct mad *m, struct error *err)
 	return r;
 }
 
+/* ---- options of the models' own ---- */
+
+static void warn_of_binds(const struct model *model, const struct strv *options)
+{
+	AUTO_STRV struct strv paths = STRV_INIT;
+
+	docker_args_binds(options, &paths);
+	for (size_t i = 0; i < paths.n; i++) {
+		if (!is_of_the_system(paths.v[i]) && access(paths.v[i], F_OK) == 0)
+			log_warning(
+				"model \"%s\": additional_docker_run_options: %s is the guest's, "
+				"not this host's; for a folder of this host use docker_mounts",
+				model_name(model), paths.v[i]);
+	}
+}
+
+/* As they would fail only after the image was built. */
+static int plan_options(const struct model *model, struct error *err)
+{
+	AUTO_STRV struct strv options = STRV_INIT, unset = STRV_INIT;
+	int r = docker_args_options(model, environ, true, &unset, &options, err);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < unset.n; i++)
+		log_warning(
+			"model \"%s\": additional_docker_run_options: $%s is not set, and "
+			"becomes nothing",
+			model_name(model), unset.v[i]);
+	warn_of_binds(model, &options);
+	return 0;
+}
+
 int mad_folders_plan(struct mad *m, struct error *err)
 {
 	int r = plan_data(m, err);
 
-	return r < 0 ? r : plan_docker_mounts(m, err);
+	if (r == 0)
+		r = plan_docker_mounts(m, err);
+	for (size_t i = 0; i < m->n_items && r == 0; i++) {
+		const struct model *model = &m->items[i].model;
+
+		/* one model of several Dockerfiles is said once */
+		if (i == 0 || strcmp(model_name(model), model_name(&m->items[i - 1].model)) != 0)
+			r = plan_options(model, err);
+	}
+	return r;
 }

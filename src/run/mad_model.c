@@ -46,6 +46,7 @@ static int fill_docker_run(struct mad_job *j, struct docker_run *d)
 		.image = j->item->image,
 		.container = j->item->container,
 		.folder = MAD_FOLDER,
+		.environ_v = environ,
 		.build_number = variables_environ(environ, "BUILD_NUMBER"),
 		.cpus = json_object_get_string(
 			json_object_object_get(j->m->context, "docker_cpus")),

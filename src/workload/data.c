@@ -136,10 +136,14 @@ static char *copy(const char *text)
 	return text == NULL ? NULL : strdup(text);
 }
 
+/* The name becomes that of a folder below the mirror's, which it must not leave. */
 static int fill_mirror(struct data_source *s, const char *mirror, struct error *err)
 {
 	if (mirror == NULL || mirror[0] == '\0' || s->provider != DATA_CUSTOM)
 		return 0;
+	if (strchr(s->name, '/') != NULL || strcmp(s->name, ".") == 0 || strcmp(s->name, "..") == 0)
+		return error_set(err, EINVAL,
+				 "its mirror is a folder of that name: no \"/\", nor \"..\"");
 	s->mirror = path_join(mirror, s->name);
 	return s->mirror == NULL ? no_memory(err) : 0;
 }

@@ -39,7 +39,8 @@ enum data_provider {
  * @path:      custom: of the package; local: of the host, absolute
  * @place:     absolute path in the container; MAD_DATAHOME
  * @home:      local: second place, or NULL
- * @mirror:    custom: folder of the host to be mounted at @place, writable, or NULL
+ * @mirror:    custom: folder of the host to be mounted at @place, writable, or NULL; relative if
+ *             it was given so, until mad_folders_plan()
  * @args:      custom: appended to the script's command line as they are
  */
 struct data_source {

@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "workload/expand.h"
 #include "workload/gpu_selection.h"
 #include "workload/inside.h"
 #include "workload/model.h"
@@ -193,14 +194,67 @@ static int add_cpus(const char *cpus, struct strv *ret, struct error *err)
 	return 0;
 }
 
-static int add_users_options(const struct model *model, struct strv *ret, struct error *err)
+int docker_args_options(const struct model *model, char *const *environ_v, bool masked,
+			struct strv *unset, struct strv *ret, struct error *err)
 {
 	const char *options = model_docker_options(model);
-	int r = options == NULL ? 0 : words_split(options, ret, err);
+	AUTO_FREE char *text = NULL;
+	int r;
 
+	if (options == NULL)
+		return 0;
+	text = expand_variables(options, environ_v, masked, unset);
+	r = text == NULL ? error_set(err, ENOMEM, "out of memory") : words_split(text, ret, err);
 	return r < 0 ? error_prefix(err, r, "model %s: additional_docker_run_options",
 				    model_name(model))
 		     : 0;
+}
+
+/* The source in the words of --mount; NULL: none, or no path. */
+static char *bind_of_mount(const char *text)
+{
+	AUTO_FREE char *copy = strdup(text);
+	char *rest = copy, *part;
+	const char *source = NULL;
+	bool bind = false;
+
+	while ((part = strsep(&rest, ",")) != NULL) {
+		if (strcmp(part, "type=bind") == 0)
+			bind = true;
+		else if (strncmp(part, "source=", 7) == 0)
+			source = part + 7;
+		else if (strncmp(part, "src=", 4) == 0)
+			source = part + 4;
+	}
+	return bind && source != NULL ? strdup(source) : NULL;
+}
+
+/* @value: of the option in @word, if that is @name: behind its "=", or the next word, or NULL. */
+static bool is_option(const char *word, const char *next, const char *name, const char **value)
+{
+	size_t n = strlen(name);
+
+	if (strncmp(word, name, n) != 0 || (word[n] != '\0' && word[n] != '='))
+		return false;
+	*value = word[n] == '=' ? word + n + 1 : next;
+	return *value != NULL;
+}
+
+void docker_args_binds(const struct strv *options, struct strv *ret)
+{
+	for (size_t i = 0; i < options->n; i++) {
+		const char *next = i + 1 < options->n ? options->v[i + 1] : NULL;
+		AUTO_FREE char *path = NULL;
+		const char *value;
+
+		if (is_option(options->v[i], next, "-v", &value) ||
+		    is_option(options->v[i], next, "--volume", &value))
+			path = strndup(value, strcspn(value, ":"));
+		else if (is_option(options->v[i], next, "--mount", &value))
+			path = bind_of_mount(value);
+		if (path != NULL && path[0] == '/')
+			strv_add(ret, path);
+	}
 }
 
 static int check_run(const struct docker_run *d, struct error *err)
@@ -246,7 +300,7 @@ int docker_args_run(const struct docker_run *d, struct strv *ret, struct error *
 		strv_add(ret, "-v");
 		strv_add(ret, d->mounts->v[i]);
 	}
-	r = add_users_options(d->model, ret, err);
+	r = docker_args_options(d->model, d->environ_v, d->masked, NULL, ret, err);
 	if (r < 0)
 		return r;
 	strv_add(ret, "-v");

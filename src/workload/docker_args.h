@@ -5,10 +5,10 @@
  * folder.
  *
  * What differs from madengine: --pull only where asked for; the user's additional options are split
- * as a shell splits words, but nothing in them is expanded (words_split()); madengine's trailing
- * comma in --gpus is not written; /dev/fuse is only asked for where the guest has it; SELinux gives
- * containers no label, with which they could not read the package; the groups of AMD's devices are
- * those of the guest, by number.
+ * and their variables expanded as a shell does, but no more (docker_args_options()); madengine's
+ * trailing comma in --gpus is not written; /dev/fuse is only asked for where the guest has it;
+ * SELinux gives containers no label, with which they could not read the package; the groups of
+ * AMD's devices are those of the guest, by number.
  *
  * Return of all that can fail: 0; -EINVAL naming what is wrong; -ENOMEM. The vector is appended to;
  * after a failure it is good for nothing but strv_done().
@@ -74,6 +74,7 @@ int docker_args_build_variables(char *const *environ_v, struct json_object *give
 /**
  * struct docker_run - A container; all borrowed
  * @folder:       the package in the guest, absolute
+ * @environ_v:    of the host, for the model's own options; NULL: empty
  * @build_number: BUILD_NUMBER of the host; NULL: "0"
  * @cpus:         docker_cpus, blanks are left out; NULL: all
  * @gpus, @chosen: see gpu_selection.h
@@ -88,6 +89,7 @@ struct docker_run {
 	const char *image;
 	const char *container;
 	const char *folder;
+	char *const *environ_v;
 	const char *build_number;
 	const char *cpus;
 	const struct gpus *gpus;
@@ -101,6 +103,21 @@ struct docker_run {
 
 /** docker_args_run() - docker run, in the background; its command is cat, which waits. */
 int docker_args_run(const struct docker_run *d, struct strv *ret, struct error *err);
+
+/**
+ * docker_args_options() - The model's additional_docker_run_options as words
+ * @environ_v: of the host, see expand_variables(), with @masked and @unset
+ *
+ * -EINVAL also for what only a shell could do, see words_split(); names the model.
+ */
+int docker_args_options(const struct model *model, char *const *environ_v, bool masked,
+			struct strv *unset, struct strv *ret, struct error *err);
+
+/**
+ * docker_args_binds() - Absolute paths that such options give to a container
+ * @ret: sources of -v, --volume and --mount with type=bind are added; they are the guest's
+ */
+void docker_args_binds(const struct strv *options, struct strv *ret);
 
 /**
  * docker_args_mount() - Append a mount, as -v wants it

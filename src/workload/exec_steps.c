@@ -325,6 +325,11 @@ static void add_forgetting(struct maker *m)
 		m->steps.r = -ENOMEM;
 }
 
+/* A container writes as root, with a umask that may be the model's own; another may fetch it. */
+#define READABLE                                                                                   \
+	"{ p=%s; chmod a+r -- \"$p\"; while [ \"$p\" != \"${p%%/*}\" ]; do p=${p%%/*}; "           \
+	"chmod a+rx -- \"$p\"; done; } 2>/dev/null || true"
+
 /* The model may as well have written it into the package itself. */
 static void add_results(struct maker *m)
 {
@@ -340,11 +345,12 @@ static void add_results(struct maker *m)
 	if (quoted == NULL || folder == NULL)
 		m->steps.r = -ENOMEM;
 	else if (slash == NULL)
-		add(m, title, SHORT_S, "cp -- %s/%s . 2>/dev/null || true", m->folder, quoted)
+		add(m, title, SHORT_S, "cp -- %s/%s . 2>/dev/null; " READABLE, m->folder, quoted,
+		    quoted)
 			->may_fail = true;
 	else
-		add(m, title, SHORT_S, "mkdir -p -- %s && cp -- %s/%s %s 2>/dev/null || true",
-		    folder, m->folder, quoted, folder)
+		add(m, title, SHORT_S, "mkdir -p -- %s && cp -- %s/%s %s 2>/dev/null; " READABLE,
+		    folder, m->folder, quoted, folder, quoted)
 			->may_fail = true;
 }
 
@@ -363,7 +369,9 @@ static void add_collection(struct maker *m)
 	add_results(m);
 	add(m, "keep the profilers' results", SHORT_S,
 	    "for f in %s/*_profiler_output.csv %s/*_output.csv %s/*_trace.csv "
-	    "%s/library_trace.csv; do if [ -f \"$f\" ]; then cp -- \"$f\" .; fi; done",
+	    "%s/library_trace.csv; do if [ -f \"$f\" ]; then cp -- \"$f\" .; fi; done; "
+	    "for f in ./*_env.csv ./*_output.csv ./*_trace.csv; "
+	    "do if [ -f \"$f\" ]; then chmod a+r \"$f\"; fi; done",
 	    m->folder, m->folder, m->folder, m->folder)
 		->may_fail = true;
 }

@@ -56,8 +56,8 @@ static bool take_plain(struct splitter *s, bool quoted)
 	if (c == '$' && expands(s) && !(quoted && s->text[s->pos + 1] == '"') &&
 	    !(quoted && s->text[s->pos + 1] == '\''))
 		return fail(s,
-			    "\"$\" is not expanded here; write the value, or '$' in single "
-			    "quotes");
+			    "this is not expanded here, only $NAME and ${NAME} are; write the "
+			    "value, or '$' in single quotes");
 	put(s, c);
 	s->pos++;
 	return true;

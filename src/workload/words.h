@@ -23,8 +23,9 @@ struct strv;
  *
  * Where a shell would do more than split, this refuses instead of passing on a text that nobody
  * meant: an unquoted ; & | < > ( ) or # at the start of a word, ~ there, and outside '...' each `
- * and each $ that begins an expansion. Return: 0; -EINVAL with the place (byte, from 1) and the
- * rule; -EFBIG over WORDS_TEXT_MAX; -ENOMEM.
+ * and each $ that begins an expansion (expand_variables() may have done those of variables before).
+ * Return: 0; -EINVAL with the place (byte, from 1) and the rule; -EFBIG over WORDS_TEXT_MAX;
+ * -ENOMEM.
  */
 int words_split(const char *text, struct strv *ret, struct error *err);
 

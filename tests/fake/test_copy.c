@@ -129,6 +129,56 @@ static void expect_tree(const char *at)
 	cr_assert_str_eq(target, "sub/-data");
 }
 
+/* "/NAME" is of the top folder alone, "NAME" of all; neither "*" nor "?" is a slash. */
+Test(copy, content_without_what_is_left_out)
+{
+	static const char *const folders[] = {
+		"p", "p/.git", "p/a", "p/a/b", "p/a/b/.git", "p/a/run_directory", "p/run_directory"
+	};
+	static const char *const gone[] = { "x.live.log",  ".git",  "a/b/.git",     "perf.csv",
+					    "a/b/core.12", "a/y.o", "run_directory" };
+	static const char *const kept[] = { "a/keep.live.log", "a/perf.csv", "a/b/perf.csv",
+					    "a/run_directory/f", ".gitignore" };
+	char *const excludes[] = { (char *)".git",
+				   (char *)"/*.live.log",
+				   (char *)"/perf?csv",
+				   (char *)"/run_directory",
+				   (char *)"core.*",
+				   (char *)"*.o",
+				   (char *)"a?run_directory",
+				   NULL };
+	AUTO_FREE char *host = strdup(sshd_path(&server, "p"));
+	AUTO_FREE char *dst = strdup(sshd_path(&server, "q"));
+	const struct guest_content content = { host, dst, excludes };
+	struct error err = ERROR_INIT;
+	char name[64];
+
+	for (size_t i = 0; i < ARRAY_SIZE(folders); i++)
+		folder(folders[i], 0755);
+	put("p/.git/f", "x", 0644);
+	put("p/a/b/.git/f", "x", 0644);
+	put("p/run_directory/f", "x", 0644);
+	for (size_t i = 0; i < ARRAY_SIZE(gone); i++) {
+		(void)snprintf(name, sizeof(name), "p/%s", gone[i]);
+		if (access(sshd_path(&server, name), F_OK) < 0)
+			put(name, "x", 0644);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(kept); i++) {
+		(void)snprintf(name, sizeof(name), "p/%s", kept[i]);
+		put(name, kept[i], 0644);
+	}
+	cr_assert_eq(guest_copy_content(guest, &content, deadline_in_s(60), NULL, &err), 0, "%s",
+		     err.msg);
+	for (size_t i = 0; i < ARRAY_SIZE(gone); i++) {
+		(void)snprintf(name, sizeof(name), "q/%s", gone[i]);
+		cr_expect_lt(access(sshd_path(&server, name), F_OK), 0, "%s", name);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(kept); i++) {
+		(void)snprintf(name, sizeof(name), "q/%s", kept[i]);
+		expect(name, kept[i], 0644);
+	}
+}
+
 Test(copy, folder_comes_whole)
 {
 	make_tree();

@@ -202,13 +202,13 @@ case_apt_of_the_distribution() {
 	installed
 	offers docker.io
 	docker_sh 0 install
-	called "$apt_install docker.io iptables ca-certificates"
+	called "$apt_install docker.io iptables ca-certificates xz-utils"
 	offers docker.io docker-cli docker-buildx docker-buildx-plugin docker-ce docker-ce-cli containerd.io
 	docker_sh 0 install
-	called "$apt_install docker.io iptables ca-certificates docker-cli docker-buildx"
+	called "$apt_install docker.io iptables ca-certificates xz-utils docker-cli docker-buildx"
 	installed docker-buildx-plugin
 	docker_sh 0 install
-	called "$apt_install docker.io iptables ca-certificates docker-cli"
+	called "$apt_install docker.io iptables ca-certificates xz-utils docker-cli"
 }
 
 case_apt_of_docker() {
@@ -217,12 +217,12 @@ case_apt_of_docker() {
 	installed
 	offers docker-buildx docker-buildx-plugin docker-ce docker-ce-cli containerd.io
 	docker_sh 0 install
-	called "$apt_install docker-ce iptables ca-certificates docker-ce-cli containerd.io docker-buildx-plugin"
+	called "$apt_install docker-ce iptables ca-certificates xz-utils docker-ce-cli containerd.io docker-buildx-plugin"
 	for there in docker-ce containerd.io; do
 		installed $there
 		offers docker.io docker-buildx docker-buildx-plugin docker-ce docker-ce-cli containerd.io
 		docker_sh 0 install
-		called "$apt_install docker-ce iptables ca-certificates docker-ce-cli containerd.io docker-buildx-plugin"
+		called "$apt_install docker-ce iptables ca-certificates xz-utils docker-ce-cli containerd.io docker-buildx-plugin"
 	done
 }
 
@@ -234,7 +234,7 @@ case_apt_waits_for_its_lists() {
 	with_packages apt-get "case \$* in *update) [ \$(grep -c update $calls) -gt 3 ] || { $locked; } ;; esac"
 	docker_sh 0 install
 	n_calls 3 "sleep 2"
-	called "$apt_install docker.io iptables ca-certificates"
+	called "$apt_install docker.io iptables ca-certificates xz-utils"
 }
 
 case_apt_does_not_wait_for_ever() {
@@ -492,6 +492,56 @@ case_last_words_without_systemd() {
 	docker_sh 1 start
 	says "failed to start daemon"
 	not_called journalctl
+}
+
+# a_daemon NAME COMMAND: process $daemon, of that name, with Docker's file of its id; only real time lets it end
+a_daemon() {
+	cp "$(readlink -f "$(type -P sleep)")" /run/nap
+	answer sleep 'read -r now _ < /run/uptime; echo "$((${now%%.*} + $1)).00 0.00" > /run/uptime; /run/nap 0.1'
+	cp "$(readlink -f "$(type -P sh)")" "/run/$1"
+	"/run/$1" -c "$2; while :; do /run/nap 0.1; done" &
+	daemon=$!
+	echo $daemon > /run/docker.pid
+	until [ "$(cat /proc/$daemon/comm)" = "$1" ]; do :; done
+}
+
+# New settings want a new daemon; it needs the lock of the one before.
+case_a_daemon_without_any_service_is_replaced() {
+	docker_answers
+	a_daemon dockerd :
+	answer dockerd "[ -d /proc/$daemon ] || : > /run/alone"
+	docker_sh 0 start
+	not_called dockerd
+	[ -d /proc/$daemon ] || fail "a daemon that does is ended"
+	mirror=https://m.example
+	docker_sh 0 start
+	[ ! -d /proc/$daemon ] || fail "the old daemon is still there"
+	/run/nap 1
+	called "dockerd "
+	[ -e /run/alone ] || fail "the new one meets the old one"
+}
+
+case_a_daemon_without_any_service_that_does_not_end() {
+	docker_answers
+	a_daemon dockerd 'trap "" TERM'
+	mirror=https://m.example
+	/run/nap 0.5
+	docker_sh 1 start
+	says "Docker's daemon of before, process $daemon, does not end within 60 s"
+	not_called dockerd
+	kill -KILL $daemon
+}
+
+case_another_process_of_that_number_is_left_alone() {
+	docker_answers
+	a_daemon other :
+	fake dockerd
+	mirror=https://m.example
+	docker_sh 0 start
+	[ -d /proc/$daemon ] || fail "it is ended"
+	/run/nap 0.5
+	called "dockerd "
+	kill -KILL $daemon
 }
 
 # --- a container that proves it --------------------------------------------------------------------------

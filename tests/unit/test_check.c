@@ -277,6 +277,9 @@ Test(check, files_of_the_configuration_must_be_there)
 	checks_run(&f);
 	checks_expect(&f, "ssh-key", CHECK_FAILED, "No such file", "ls -l '");
 	checks_expect(&f, "mounts", CHECK_FAILED, "mounts[1]: ", "mkdir -p '");
+	f.cfg.mounts[1].unmade = true;
+	checks_run(&f);
+	checks_expect(&f, "mounts", CHECK_OK, "2, all are folders", NULL);
 	tree_file(f.root, "no such key", "x");
 	checks_run(&f);
 	checks_expect(&f, "ssh-key", CHECK_OK, "no such key", NULL);

@@ -54,6 +54,9 @@ static bool there(void *arg, enum data_provider provider, const char *path)
 	" \"rel\": {\"local\": {\"path\": \"there\"}}, \"out\": {\"custom\": {\"path\": "          \
 	"\"../there\"}}, \"nopath\": {\"local\": {}}, \"number\": {\"local\": {\"path\": 1}},"     \
 	" \"badhome\": {\"local\": {\"path\": \"/there\", \"home\": \"h\"}},"                      \
+	" \"a/b\": {\"custom\": {\"path\": \"there.sh\", \"mirrorlocal\": \"m\"}},"                \
+	" \"..\": {\"custom\": {\"path\": \"there.sh\", \"mirrorlocal\": \"m\"}},"                 \
+	" \"a/c\": {\"custom\": {\"path\": \"there.sh\"}},"                                        \
 	" \"text\": \"x\", \"null\": null, \"list\": {\"local\": []}}"
 
 static int plan(const char *data, const char *mirror, unsigned int *index, struct data_plan *ret,
@@ -94,6 +97,7 @@ static const struct {
 	{ "custom", "/f", "custom", "custom", "/c_0", DATA_GUEST_ROOT "/f/custom:/c_0", "", 1 },
 	{ "local", "/f", "local", "local", "/data_dlm_0", DATA_GUEST_ROOT "/there:/data_dlm_0:ro",
 	  "", 1 },
+	{ "a/c", NULL, "a/c", "custom", "/data_dlm_0", "", "", 1 },
 	{ "both", NULL, "both", "local", "/data_dlm_0", DATA_GUEST_ROOT "/there:/data_dlm_0:ro", "",
 	  1 },
 };
@@ -159,6 +163,8 @@ Test(data, refusals_name_model_data_and_rule)
 		{ "nopath", -EINVAL, "local: path: is missing" },
 		{ "number", -EINVAL, "path" },
 		{ "badhome", -EINVAL, "home: h: must be absolute" },
+		{ "a/b", -EINVAL, "data \"a/b\": custom: its mirror is a folder of that name" },
+		{ "..", -EINVAL, "data \"..\": custom: its mirror is a folder of that name" },
 		{ "text", -EINVAL, "data \"text\": must be an object" },
 		{ "null", -EINVAL, "data \"null\": must be an object" },
 		{ "list", -EINVAL, "local: must be an object" },

@@ -210,7 +210,7 @@ Test(docker_args, bad_runs_are_refused)
 	static const struct {
 		const char *members, *cpus, *image, *folder, *env, *want;
 	} table[] = {
-		{ ", \"additional_docker_run_options\": \"-v $HOME:/x\"", NULL, "i", "/w", "A",
+		{ ", \"additional_docker_run_options\": \"-v ${H:-x}:/x\"", NULL, "i", "/w", "A",
 		  "model d/m: additional_docker_run_options: byte 4" },
 		{ "", "0;1", "i", "/w", "A", "docker_cpus: 0;1" },
 		{ "", "--privileged", "i", "/w", "A", "docker_cpus" },
@@ -281,4 +281,60 @@ Test(docker_args, life_of_a_container)
 	expect(&find, "docker container ps -aq --filter 'name=^/container_a\\.b$'");
 	expect(&stop, "docker stop -t 1 c");
 	expect(&rm, "docker rm -f c");
+}
+
+Test(docker_args, users_options_have_the_hosts_variables)
+{
+	AUTO_MODEL struct model m = MODEL_INIT;
+	AUTO_STRV struct strv args = STRV_INIT, shown = STRV_INIT;
+	struct gpus gpus = { .vendor = GPU_VENDOR_NONE };
+	struct gpu_list none = { .n = 0 };
+	char *const env[] = { (char *)"MAD_SECRETS_T=hidden", (char *)"O=--a --b", NULL };
+	struct docker_run d = { .model = &m,
+				.image = "i",
+				.container = "container_i",
+				.folder = "/work",
+				.environ_v = env,
+				.gpus = &gpus,
+				.chosen = &none };
+
+	make_model(&m, ", \"additional_docker_run_options\": \"$O -e T=$MAD_SECRETS_T\"");
+	cr_assert_eq(docker_args_run(&d, &args, NULL), 0);
+	expect(&args, COMMON
+	       " --env MAD_MODEL_NAME=d/m --env JENKINS_BUILD_NUMBER=0 --a --b "
+	       "-e T=hidden" END);
+	d.masked = true;
+	cr_assert_eq(docker_args_run(&d, &shown, NULL), 0);
+	cr_expect(strv_contains(&shown, "T=" VARIABLES_MASK));
+	cr_expect(!strv_contains(&shown, "T=hidden"));
+}
+
+Test(docker_args, binds_of_users_options)
+{
+	static const char *const options[] = {
+		"-v",
+		"/a:/x:ro",
+		"-v=/b:/x",
+		"--volume",
+		"/c",
+		"--volume=name:/x",
+		"--mount",
+		"type=bind,source=/d,target=/x",
+		"--mount=target=/x,src=/e,type=bind",
+		"--mount",
+		"type=volume,source=/f,target=/x",
+		"--mount=type=tmpfs,target=/x",
+		"--volumes-from=/g",
+		"--volume-driver",
+		"/h",
+		"-v",
+		NULL,
+	};
+	AUTO_STRV struct strv words = STRV_INIT, paths = STRV_INIT;
+	AUTO_FREE char *text = NULL;
+
+	strv_add_all(&words, (char *const *)options);
+	docker_args_binds(&words, &paths);
+	text = strv_join(&paths, " ");
+	cr_expect_str_eq(text, "/a /b /c /d /e");
 }

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -69,7 +70,11 @@ static char *listed(const struct exec_steps *steps, bool shown)
 #define PROFILERS                                                                                  \
 	"for f in run_directory/*_profiler_output.csv run_directory/*_output.csv "                 \
 	"run_directory/*_trace.csv run_directory/library_trace.csv; do if [ -f \"$f\" ]; then cp " \
-	"-- \"$f\" .; fi; done\n"
+	"-- \"$f\" .; fi; done; for f in ./*_env.csv ./*_output.csv ./*_trace.csv; do "            \
+	"if [ -f \"$f\" ]; then chmod a+r \"$f\"; fi; done\n"
+#define READABLE                                                                                   \
+	"{ p='my out.csv'; chmod a+r -- \"$p\"; while [ \"$p\" != \"${p%/*}\" ]; do p=${p%/*}; "   \
+	"chmod a+rx -- \"$p\"; done; } 2>/dev/null || true\n"
 
 static char *made(const char *members, const char *context, struct exec_query query)
 {
@@ -123,7 +128,7 @@ Test(exec_steps, of_a_model_with_everything)
 						      "cp -LRp -- post.sh run_directory\n"
 						      "cd run_directory && bash post.sh \n"
 						      "cp -- run_directory/'my out.csv' . "
-						      "2>/dev/null || true\n" PROFILERS
+						      "2>/dev/null; " READABLE PROFILERS
 						      "chmod -R a+rwX run_directory\n");
 }
 
@@ -385,6 +390,43 @@ Test(exec_steps, a_result_in_a_folder_keeps_it)
 	run_all(root, &steps, NULL);
 	cr_expect(!is_there(root, "out 1/b/perf.csv"));
 	tree_remove(root);
+}
+
+static mode_t mode_of(const char *root, const char *path)
+{
+	AUTO_FREE char *full = path_join(root, path);
+	struct stat st = { .st_mode = 0 };
+
+	cr_expect_eq(stat(full, &st), 0, "%s", path);
+	return st.st_mode & 0777;
+}
+
+/* They are fetched by whom the guest is logged in to as, who need not be root. */
+Test(exec_steps, results_can_be_read_by_all)
+{
+	static const char *const scripts[] = {
+		"umask 077; mkdir -p out/a; echo r > out/a/t.csv; echo t > x_trace.csv\n",
+		"umask 077; mkdir -p ../out/a; echo r > ../out/a/t.csv; echo t > ../x_trace.csv\n",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(scripts); i++) {
+		AUTO_MODEL struct model m = MODEL_INIT;
+		AUTO_TOOLS struct tools tools = TOOLS_INIT;
+		AUTO_EXEC_STEPS struct exec_steps steps = EXEC_STEPS_INIT;
+		struct exec_query query = { .model = &m, .tools = &tools };
+		char *root = tree_new();
+
+		tree_file(root, "s/run.sh", "%s", scripts[i]);
+		make_model(&m, ", \"scripts\": \"s\", \"multiple_results\": \"out/a/t.csv\"");
+		make_tools(&tools, "{}");
+		cr_assert(exec_steps_make(&query, &steps, NULL) == 0);
+		run_all(root, &steps, NULL);
+		cr_expect_eq(mode_of(root, "out") & 055, 055);
+		cr_expect_eq(mode_of(root, "out/a") & 055, 055);
+		cr_expect_eq(mode_of(root, "out/a/t.csv") & 044, 044);
+		cr_expect_eq(mode_of(root, "x_trace.csv") & 044, 044);
+		tree_remove(root);
+	}
 }
 
 /* A model that writes beside its folder, as madengine takes it, too. */
