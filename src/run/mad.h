@@ -139,6 +139,9 @@ struct mad {
  */
 int mad_plan(struct mad *m, struct error *err);
 
+/** mad_given_image() - MAD_CONTAINER_IMAGE: nothing is built; borrowed, NULL: not given. */
+const char *mad_given_image(const struct mad *m);
+
 /** mad_done() - Free everything. */
 void mad_done(struct mad *m);
 

@@ -243,6 +243,14 @@ static int pull_step(struct run *r, size_t i, struct error *err)
 	return pull_item(m, &m->items[i], err);
 }
 
+/* Where the user gave the image, the next run can have it of the manifest. */
+static void record_given(struct mad *m, struct mad_item *item)
+{
+	if (!m->from_manifest)
+		item->record = json_object_get(
+			build_manifest_add_given(&m->manifest, &item->model, item->image));
+}
+
 /*
  * What cannot be brought is the model's failed setup; the others go on, unless the VM or the
  * connection is the cause.
@@ -260,6 +268,8 @@ static int bring_item(struct mad *m, size_t i, struct error *err)
 	}
 	if (r < 0)
 		item->failed = why;
+	else
+		record_given(m, item);
 	return 0;
 }
 
@@ -283,10 +293,13 @@ static bool offers_common(struct mad *m)
 	return false;
 }
 
+/* Where nothing was to be built, one without images would only take the place of a good one. */
 static void save_manifest(struct mad *m)
 {
 	struct error why = ERROR_INIT;
 
+	if (mad_given_image(m) != NULL && build_manifest_is_empty(&m->manifest))
+		return;
 	if (build_manifest_save(&m->manifest, AT_FDCWD,
 				m->o->manifest_output != NULL ? m->o->manifest_output
 							      : BUILD_MANIFEST_FILE,

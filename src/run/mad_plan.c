@@ -185,10 +185,15 @@ static int add_given_image(struct mad *m, const struct model *model, const char 
 	return r;
 }
 
+const char *mad_given_image(const struct mad *m)
+{
+	return m->from_manifest ? NULL : json_str_or(m->context, "MAD_CONTAINER_IMAGE", NULL);
+}
+
 static int add_model(struct mad *m, const struct model *model, struct json_object *context,
 		     struct error *err)
 {
-	const char *image = json_str_or(m->context, "MAD_CONTAINER_IMAGE", NULL);
+	const char *image = mad_given_image(m);
 	int r = image != NULL ? add_given_image(m, model, image, err)
 			      : add_images(m, model, context, err);
 
@@ -304,6 +309,9 @@ static int add_manifest_images(struct mad *m, struct error *err)
 			    images.without_model.v[i]);
 	for (size_t i = 0; i < images.n && r == 0; i++)
 		r = add_manifest_image(m, &images.v[i], err);
+	if (r == 0 && images.n == 0)
+		r = error_set(err, EINVAL, "%s: there is no image with a model in it to run",
+			      m->o->manifest);
 	return r;
 }
 

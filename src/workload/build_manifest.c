@@ -176,6 +176,48 @@ void build_manifest_add(struct build_manifest *m, const struct build_manifest_bu
 	add_credential(m, model_cred(build->model));
 }
 
+static char *given_key(const struct model *model)
+{
+	char *key = NULL;
+
+	if (asprintf(&key, "local-%s", model_name(model)) < 0)
+		return NULL;
+	for (char *c = strchr(key, '/'); c != NULL; c = strchr(c, '/'))
+		*c = '_';
+	return key;
+}
+
+struct json_object *build_manifest_add_given(struct build_manifest *m, const struct model *model,
+					     const char *image)
+{
+	AUTO_FREE char *key = given_key(model);
+	struct json_object *o;
+
+	if (key == NULL)
+		return NULL;
+	o = json_new_object();
+	json_add_str(o, "model", model_name(model));
+	json_add_str(o, "docker_image", image);
+	json_add_str(o, "dockerfile", "");
+	json_add_str(o, "base_docker", image);
+	json_add_str(o, "docker_sha", "");
+	json_add_u64(o, "build_time", 0);
+	json_add_bool(o, "local_image", true);
+	json_add(member(m->object, "built_images"), key, o);
+	json_add(member(m->object, "built_models"), key, json_object_get(model->object));
+	json_add_bool(m->object, "local_image_mode", true);
+	json_add_str(m->object, "local_image_name", image);
+	add_credential(m, model_cred(model));
+	return o;
+}
+
+bool build_manifest_is_empty(const struct build_manifest *m)
+{
+	struct json_object *list = member(m->object, "built_images");
+
+	return list == NULL || json_object_object_length(list) == 0;
+}
+
 void build_manifest_add_failure(struct build_manifest *m, const char *model,
 				const char *architecture, const char *error)
 {

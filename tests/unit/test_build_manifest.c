@@ -128,6 +128,35 @@ Test(build_manifest, is_written_in_the_known_form_without_secrets)
 	tree_remove(root);
 }
 
+/* It can be run again: neither the image nor the model is lost. */
+Test(build_manifest, of_an_image_that_was_given)
+{
+	AUTO_BUILD_MANIFEST struct build_manifest m = BUILD_MANIFEST_INIT;
+	AUTO_BUILD_MANIFEST_IMAGES struct build_manifest_images images = BUILD_MANIFEST_IMAGES_INIT;
+	AUTO_MODEL struct model model = MODEL_INIT;
+	struct json_object *entry;
+
+	make_model(&model,
+		   "{\"name\": \"d/e/m\", \"args\": \"--x 1\", \"cred\": \"C\", "
+		   "\"url\": \"https://h/u\", \"multiple_results\": \"t.csv\"}");
+	cr_assert_eq(build_manifest_init(&m, NULL, NULL, NULL, NULL), 0);
+	cr_expect(build_manifest_is_empty(&m));
+	entry = build_manifest_add_given(&m, &model, "h:5000/i:1");
+	expect(entry,
+	       "{\"model\": \"d/e/m\", \"docker_image\": \"h:5000/i:1\", \"dockerfile\": \"\", "
+	       "\"base_docker\": \"h:5000/i:1\", \"docker_sha\": \"\", \"build_time\": 0, "
+	       "\"local_image\": true}");
+	cr_expect_not(build_manifest_is_empty(&m));
+	expect(json_object_object_get(m.object, "local_image_mode"), "true");
+	expect(json_object_object_get(m.object, "local_image_name"), "\"h:5000/i:1\"");
+	expect(json_object_object_get(m.object, "credentials_required"), "[\"C\"]");
+	cr_assert_eq(build_manifest_images(&m, &images, NULL), 0);
+	cr_assert_eq(images.n, 1);
+	cr_expect_str_eq(images.v[0].key, "local-d_e_m");
+	cr_expect_str_eq(images.v[0].image, "h:5000/i:1");
+	cr_expect(json_object_equal(images.v[0].model.object, model.object));
+}
+
 Test(build_manifest, in_memory_it_is_in_clear)
 {
 	AUTO_BUILD_MANIFEST struct build_manifest m = BUILD_MANIFEST_INIT;

@@ -54,6 +54,13 @@ static int plan(struct mad *m, struct error *err)
 	return mad_plan(m, err);
 }
 
+static void set_context(const char *text)
+{
+	(void)json_object_put(cfg.context);
+	cfg.context = NULL;
+	cr_assert_eq(json_parse(text, strlen(text), &cfg.context, NULL), 0, "%s", text);
+}
+
 #define AUTO_RUN CLEANUP(mad_done)
 
 Test(mad_plan, of_a_good_package)
@@ -90,13 +97,11 @@ Test(mad_plan, wrong_rules_are_wrong_arguments)
 
 Test(mad_plan, wrong_rules_of_the_context)
 {
-	static const char text[] = "{\"log_error_patterns\": 5}";
 	AUTO_RUN struct mad m = { .package_fd = -1 };
 	struct error err = ERROR_INIT;
 
 	write_models("");
-	(void)json_object_put(cfg.context);
-	cr_assert_eq(json_parse(text, strlen(text), &cfg.context, NULL), 0);
+	set_context("{\"log_error_patterns\": 5}");
 	cr_expect_eq(plan(&m, &err), -EINVAL);
 	cr_expect_eq(m.code, 4);
 	cr_expect_not_null(strstr(err.msg, "log_error_patterns: not a list"), "%s", err.msg);
@@ -118,5 +123,25 @@ Test(mad_plan, a_table_that_cannot_be_is_its_models_failure)
 		cr_assert_eq(plan(&m, &err), 0, "%s", err.msg);
 		cr_expect_not_null(strstr(m.items[0].failed.msg, names[i]), "%s",
 				   m.items[0].failed.msg);
+	}
+}
+
+/* To run nothing and say that all went well would hide that something is wrong with it. */
+Test(mad_plan, a_manifest_without_models_is_an_error)
+{
+	static const char *const texts[] = {
+		"{\"built_images\": {}, \"built_models\": {}}",
+		"{\"built_images\": {\"i\": {}}, \"built_models\": {\"j\": {}}}",
+	};
+
+	options.manifest = "f.json";
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		AUTO_RUN struct mad m = { .package_fd = -1 };
+		struct error err = ERROR_INIT;
+
+		tree_file(root, "f.json", "%s", texts[i]);
+		cr_expect_eq(plan(&m, &err), -EINVAL);
+		cr_expect_eq(m.code, 3);
+		cr_expect_str_eq(err.msg, "f.json: there is no image with a model in it to run");
 	}
 }
