@@ -162,6 +162,17 @@ static int build_one(struct mad *m, struct mad_item *item, struct live_log *log,
 	return live_log_say(log, err, "Build Duration: %.2f seconds\n", clock_seconds_since(start));
 }
 
+static void fail_build(struct mad *m, struct mad_item *item)
+{
+	m->n_build_failures++;
+	build_manifest_add_failure(&m->manifest, model_name(&item->model), NULL, item->failed.msg);
+	mad_books_add(
+		m, item,
+		&(struct mad_outcome){
+			.kind = OUTCOME_BUILD, .why = item->failed, .gpus = -1, .test_s = -1 },
+		-1);
+}
+
 static int build_item(struct mad *m, struct mad_item *item, struct error *err)
 {
 	AUTO_LIVE_LOG struct live_log log = LIVE_LOG_INIT;
@@ -175,13 +186,7 @@ static int build_item(struct mad *m, struct mad_item *item, struct error *err)
 	if (r < 0 || item->ready)
 		return r;
 	log_error("model \"%s\": %s", name, item->failed.msg);
-	m->n_build_failures++;
-	build_manifest_add_failure(&m->manifest, name, NULL, item->failed.msg);
-	mad_books_add(
-		m, item,
-		&(struct mad_outcome){
-			.kind = OUTCOME_BUILD, .why = item->failed, .gpus = -1, .test_s = -1 },
-		-1);
+	fail_build(m, item);
 	return 0;
 }
 
@@ -311,6 +316,8 @@ static int provide(struct mad *m, size_t i, struct error *err)
 {
 	struct mad_item *item = &m->items[i];
 
+	if (item->unbuildable)
+		fail_build(m, item);
 	if (item->left_out || item->failed.msg[0] != '\0')
 		return 0; /* told when it would be run */
 	return item->dockerfile != NULL ? build_item(m, item, err) : bring_item(m, i, err);

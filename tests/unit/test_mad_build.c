@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What a run of models does about images, as far as it needs no guest. */
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,11 +75,35 @@ Test(mad_build, no_empty_manifest_takes_the_place_of_a_good_one)
 	AUTO_BUILD_MANIFEST struct build_manifest read = BUILD_MANIFEST_INIT;
 	struct error err = ERROR_INIT;
 
-	(void)error_set(&m.items[0].failed, 5, "not there");
+	(void)error_set(&m.items[0].failed, EIO, "not there");
 	tree_file(root, BUILD_MANIFEST_FILE, "good");
 	cr_assert_eq(stage_mad_build(&run, &err), 0, "%s", err.msg);
 	expect_file(BUILD_MANIFEST_FILE, "good");
 	cr_assert_not_null(build_manifest_add_given(&m.manifest, &m.items[0].model, "i"));
 	cr_assert_eq(stage_mad_build(&run, &err), 0, "%s", err.msg);
 	cr_expect_eq(build_manifest_load(BUILD_MANIFEST_FILE, &read, &err), 0, "%s", err.msg);
+}
+
+/* madengine builds on when one fails; here it also has its row. */
+Test(mad_build, what_cannot_be_built_is_a_failed_build)
+{
+	AUTO_RUN struct mad m = make_run("{}");
+	AUTO_CSV struct csv csv = CSV_INIT;
+	struct run run = { .extra = &m };
+	struct error err = ERROR_INIT;
+	struct json_object *summary = build_manifest_summary(&m.manifest);
+
+	free(TAKE_PTR(m.items[0].image));
+	m.items[0].unbuildable = true;
+	(void)error_set(&m.items[0].failed, ENOENT, "no Dockerfile");
+	cr_assert_eq(stage_mad_build(&run, &err), 0, "%s", err.msg);
+	cr_expect(m.items[0].told);
+	cr_expect_eq(mad_verdict(&m), 2);
+	cr_expect_str_eq(json_compact(json_object_object_get(summary, "failed_builds")),
+			 "[{\"model\":\"m\",\"error\":\"no Dockerfile\"}]");
+	cr_assert_eq(csv_read_at(AT_FDCWD, "perf.csv", &csv, &err), 0, "%s", err.msg);
+	cr_assert_eq(csv.n_rows, 1);
+	cr_expect_str_eq(csv_get(&csv, 0, "model"), "m");
+	cr_expect_str_eq(csv_get(&csv, 0, "status"), "FAILURE");
+	cr_expect_str_eq(csv_get(&csv, 0, "docker_image"), "");
 }

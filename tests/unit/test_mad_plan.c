@@ -61,6 +61,18 @@ static void set_context(const char *text)
 	cr_assert_eq(json_parse(text, strlen(text), &cfg.context, NULL), 0, "%s", text);
 }
 
+/* The models "a" and "b", the latter with more members; Dockerfiles are docker/a.* and docker/b.*
+ */
+static void write_two(const char *members)
+{
+	tree_file(root, "docker/a.Dockerfile", "# CONTEXT {}\nFROM scratch\n");
+	tree_file(
+		root, "models.json",
+		"[{\"name\": \"a\", \"dockerfile\": \"docker/a\", \"args\": \"\", \"tags\": \"x\"},"
+		"{\"name\": \"b\", \"args\": \"\", \"tags\": [\"x\"]%s}]",
+		members);
+}
+
 #define AUTO_RUN CLEANUP(mad_done)
 
 Test(mad_plan, of_a_good_package)
@@ -144,4 +156,124 @@ Test(mad_plan, a_manifest_without_models_is_an_error)
 		cr_expect_eq(m.code, 3);
 		cr_expect_str_eq(err.msg, "f.json: there is no image with a model in it to run");
 	}
+}
+
+/* Of two models one cannot be built: the other one runs. Alone it is refused, in the same words. */
+Test(mad_plan, a_model_without_an_image_stops_no_other)
+{
+	static const struct {
+		const char *members, *file, *dockerfile, *why;
+	} table[] = {
+		{ "", NULL, NULL, "models.json: model \"b\": it has no dockerfile" },
+		{ ", \"dockerfile\": \"docker/b\"", NULL, NULL,
+		  "there is no Dockerfile docker/b.*" },
+		{ ", \"dockerfile\": \"none/b\"", NULL, NULL, "dockerfile none/b: folder none: " },
+		{ ", \"dockerfile\": \"docker/b\"", "docker/b.x", NULL,
+		  "no Dockerfile docker/b.* fits the context: docker/b.x wants gpu_vendor "
+		  "\"NVIDIA\", not \"AMD\"" },
+		{ ", \"dockerfile\": \"docker/B\"", "docker/B.Big", "docker/B.Big",
+		  "model b with docker/B.Big would make image ci-b_B.Big, which is no name" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		AUTO_RUN struct mad m = { .package_fd = -1 }, alone = { .package_fd = -1 };
+		struct error err = ERROR_INIT;
+
+		write_two(table[i].members);
+		if (table[i].file != NULL)
+			tree_file(root, table[i].file, "# CONTEXT {%s}\n",
+				  i == 3 ? "'gpu_vendor': 'NVIDIA'" : "");
+		strv_done(&options.tags);
+		strv_add(&options.tags, "b,a,x,b");
+		cr_assert_eq(plan(&m, &err), 0, "%s", err.msg);
+		cr_assert_eq(m.n_items, 2);
+		cr_expect(m.items[0].unbuildable);
+		cr_expect_null(m.items[0].image);
+		cr_expect_eq(m.items[0].dockerfile == NULL, table[i].dockerfile == NULL);
+		cr_expect_not_null(strstr(m.items[0].failed.msg, table[i].why), "%s",
+				   m.items[0].failed.msg);
+		cr_expect_not(m.items[1].unbuildable);
+		cr_expect_str_eq(m.items[1].image, "ci-a_a");
+		strv_done(&options.tags);
+		strv_add(&options.tags, "b,b");
+		cr_expect_lt(plan(&alone, &err), 0);
+		cr_expect_eq(alone.code, 2);
+		cr_expect_eq(strncmp(err.msg, "model \"b\": ", 11), 0, "%s", err.msg);
+		cr_expect_not_null(strstr(err.msg, table[i].why), "%s", err.msg);
+		(void)unlink(table[i].file != NULL ? table[i].file : "none");
+	}
+}
+
+/* madengine's order and pick; only what Docker cannot take fails. */
+Test(mad_plan, an_editors_backup_is_an_image_that_fails)
+{
+	AUTO_RUN struct mad m = { .package_fd = -1 };
+	struct error err = ERROR_INIT;
+
+	write_models("");
+	tree_file(root, "docker/m.Dockerfile~", "# CONTEXT {}\nARG BASE_DOCKER=b\n");
+	tree_file(root, "docker/m.Dockerfile.orig", "# CONTEXT {}\n");
+	cr_assert_eq(plan(&m, &err), 0, "%s", err.msg);
+	cr_assert_eq(m.n_items, 3);
+	cr_expect_str_eq(m.items[0].image, "ci-m_m");
+	cr_expect_str_eq(m.items[1].image, "ci-m_m.orig");
+	cr_expect(m.items[2].unbuildable);
+	cr_expect_str_eq(m.items[2].dockerfile, "docker/m.Dockerfile~");
+	cr_expect_str_eq(m.items[2].base, "b");
+}
+
+/* Whoever is meant by that file, it is a mistake in the package. */
+Test(mad_plan, a_bad_header_is_an_error_of_all)
+{
+	AUTO_RUN struct mad m = { .package_fd = -1 };
+	struct error err = ERROR_INIT;
+
+	write_two(", \"dockerfile\": \"docker/b\"");
+	tree_file(root, "docker/b.x", "FROM scratch\n");
+	cr_expect_eq(plan(&m, &err), -EBADMSG);
+	cr_expect_eq(m.code, 2);
+	cr_expect_not_null(strstr(err.msg, "model \"b\": docker/b.x:1: no line"), "%s", err.msg);
+}
+
+/* Likewise: which of them is meant is not to be guessed. */
+Test(mad_plan, two_models_of_one_image_are_an_error_of_all)
+{
+	AUTO_RUN struct mad m = { .package_fd = -1 };
+	struct error err = ERROR_INIT;
+
+	tree_file(root, "docker/b_x.Dockerfile", "# CONTEXT {}\n");
+	tree_file(root, "docker/x.Dockerfile", "# CONTEXT {}\n");
+	tree_file(root, "models.json",
+		  "[{\"name\": \"a\", \"dockerfile\": \"docker/b_x\", \"args\": \"\"},"
+		  "{\"name\": \"a_b\", \"dockerfile\": \"docker/x\", \"args\": \"\"}]");
+	cr_expect_eq(plan(&m, &err), -EEXIST);
+	cr_expect_eq(m.code, 2);
+	cr_expect_str_eq(err.msg,
+			 "model \"a_b\": its image ci-a_b_x would be that of model \"a\", "
+			 "too");
+}
+
+/* Only a folder of the host can be in the guest; docker could mount the file. */
+Test(mad_plan, data_that_are_a_file_are_their_models_failure)
+{
+	AUTO_RUN struct mad m = { .package_fd = -1 }, alone = { .package_fd = -1 };
+	AUTO_FREE char *want = NULL;
+	struct error err = ERROR_INIT;
+
+	write_two(", \"dockerfile\": \"docker/b\", \"data\": \"d\"");
+	tree_file(root, "docker/b.x", "# CONTEXT {}\n");
+	tree_file(root, "f", "x");
+	tree_file(root, "data.json", "{\"d\": {\"local\": {\"path\": \"%s/f\"}}}", root);
+	cr_assert(asprintf(&want, "data \"d\": %s/f is not a folder; only folders", root) > 0);
+	cr_assert_eq(plan(&m, &err), 0, "%s", err.msg);
+	cr_assert_eq(m.n_items, 2);
+	cr_expect_str_eq(m.items[0].failed.msg, "");
+	cr_expect_eq(strncmp(m.items[1].failed.msg, want, strlen(want)), 0, "%s",
+		     m.items[1].failed.msg);
+	cr_expect_not(m.items[1].unbuildable);
+	strv_done(&options.tags);
+	strv_add(&options.tags, "b");
+	cr_expect_eq(plan(&alone, &err), -ENOTDIR);
+	cr_expect_eq(alone.code, 4);
+	cr_expect_not_null(strstr(err.msg, want), "%s", err.msg);
 }
