@@ -201,7 +201,7 @@ static int add_given_image(struct mad *m, const struct model *model, const char 
 	if (r == 0)
 		r = name_item(&item, err);
 	if (r == 0)
-		return add_item(m, &item, err);
+		return add_once(m, &item, err);
 	mad_item_done(&item);
 	return r;
 }

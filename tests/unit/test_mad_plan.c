@@ -277,3 +277,21 @@ Test(mad_plan, data_that_are_a_file_are_their_models_failure)
 	cr_expect_eq(alone.code, 4);
 	cr_expect_not_null(strstr(err.msg, want), "%s", err.msg);
 }
+
+/* Two tags select it; a second run would remove the log of the first. */
+Test(mad_plan, a_model_is_run_once_in_an_image_that_was_given)
+{
+	AUTO_RUN struct mad m = { .package_fd = -1 };
+	struct error err = ERROR_INIT;
+
+	set_context("{\"MAD_CONTAINER_IMAGE\": \"i:1\"}");
+	write_two("");
+	strv_add(&options.tags, "a:n=2,x");
+	strv_add(&options.tags, "b:n=3");
+	cr_assert_eq(plan(&m, &err), 0, "%s", err.msg);
+	cr_assert_eq(m.n_items, 2);
+	cr_expect_str_eq(model_name(&m.items[0].model), "a");
+	cr_expect_str_eq(model_args(&m.items[0].model), "");
+	cr_expect_str_eq(m.items[1].image, "i:1");
+	cr_expect_str_eq(model_args(&m.items[1].model), " --n 3");
+}
