@@ -54,8 +54,10 @@ static int merge_model_dir(const struct mad *m, struct error *err)
 
 	if (dir == NULL || *dir == '\0')
 		return 0;
-	if (!m->dry_run || is_here(m, dir))
-		return model_dir_merge(dir, ".", NULL, err);
+	if (!m->dry_run || is_here(m, dir) || access(dir, F_OK) < 0) {
+		model_dir_take(dir, m->from_manifest);
+		return 0;
+	}
 	r = error_set(err, EINVAL, "--dry-run: MODEL_DIR %s would have to be copied here", dir);
 	return error_hint(err, r, "unset MODEL_DIR and run it in that folder");
 }
@@ -165,6 +167,8 @@ static int plan_manifest(struct mad *m, struct error *err)
 		r = build_manifest_unmask(&m->manifest, m->context, environ, err);
 	if (r == 0)
 		r = add_manifest_images(m, err);
+	if (r == 0)
+		r = merge_model_dir(m, err);
 	if (r < 0)
 		return r;
 	merged = build_manifest_context(&m->manifest, m->context);

@@ -2,11 +2,13 @@
 /* What is wrong with a run of models is known before anything is made. */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "config/config.h"
 #include "run/mad.h"
@@ -44,14 +46,24 @@ static void write_models(const char *members)
 		  members);
 }
 
+static bool dry_run = true;
+
 static int plan(struct mad *m, struct error *err)
 {
 	*m = (struct mad){ .o = &options,
 			   .cfg = &cfg,
-			   .dry_run = true,
+			   .dry_run = dry_run,
 			   .manifest = BUILD_MANIFEST_INIT,
 			   .package_fd = -1 };
 	return mad_plan(m, err);
+}
+
+static void expect_file(const char *path, const char *want)
+{
+	AUTO_FREE char *text = NULL;
+
+	cr_assert_eq(file_read_at(AT_FDCWD, path, 1000000, &text, NULL, NULL), 0);
+	cr_expect_str_eq(text, want, "%s", path);
 }
 
 static void set_context(const char *text)
@@ -294,4 +306,44 @@ Test(mad_plan, a_model_is_run_once_in_an_image_that_was_given)
 	cr_expect_str_eq(model_args(&m.items[0].model), "");
 	cr_expect_str_eq(m.items[1].image, "i:1");
 	cr_expect_str_eq(model_args(&m.items[1].model), " --n 3");
+}
+
+/* docker and scripts of MODEL_DIR, also where a manifest is run. */
+Test(mad_plan, model_dir_and_a_manifest)
+{
+	AUTO_RUN struct mad m = { .package_fd = -1 }, dry = { .package_fd = -1 };
+	AUTO_FREE char *dir = NULL;
+	struct error err = ERROR_INIT;
+
+	cr_assert(asprintf(&dir, "%s/dir", root) > 0);
+	tree_file(dir, "scripts/m/run.sh", "new\n");
+	tree_file(dir, "data.json", "{}");
+	tree_file(root, "f.json",
+		  "{\"built_images\": {\"i\": {}}, \"built_models\": {\"i\": {\"name\": \"m\", "
+		  "\"args\": \"\"}}}");
+	cr_assert_eq(setenv("MODEL_DIR", dir, 1), 0);
+	options.manifest = "f.json";
+	cr_expect_eq(plan(&dry, &err), -EINVAL);
+	cr_expect_not_null(strstr(err.msg, "--dry-run: MODEL_DIR"), "%s", err.msg);
+	cr_expect_eq(access("scripts/m/run.sh", F_OK), 0);
+	dry_run = false;
+	cr_assert_eq(plan(&m, &err), 0, "%s", err.msg);
+	expect_file("scripts/m/run.sh", "new\n");
+	cr_expect_eq(access("data.json", F_OK), -1);
+}
+
+/* madengine warns only. */
+Test(mad_plan, a_bad_model_dir_stops_nothing)
+{
+	static const char *const dirs[] = { "/nonexistent", "models.json" };
+
+	write_models("");
+	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
+		AUTO_RUN struct mad m = { .package_fd = -1 };
+		struct error err = ERROR_INIT;
+
+		dry_run = i == 0;
+		cr_assert_eq(setenv("MODEL_DIR", dirs[i], 1), 0);
+		cr_expect_eq(plan(&m, &err), 0, "%s", err.msg);
+	}
 }
