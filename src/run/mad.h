@@ -239,6 +239,30 @@ const char *mad_base(const struct mad *m, const struct mad_item *item);
  */
 int mad_gpus_look(struct mad *m, struct error *err);
 
+/**
+ * mad_architecture() - The GPUs' architecture that counts for what is run
+ *
+ * What the user says as docker_env_vars.MAD_SYSTEM_GPU_ARCHITECTURE, else what was found in the
+ * guest. Return: borrowed; "" is unknown.
+ */
+const char *mad_architecture(const struct mad *m);
+
+/**
+ * mad_build_architecture() - The one that counts for an image that is built
+ *
+ * What the user says as docker_build_arg.MAD_SYSTEM_GPU_ARCHITECTURE, else mad_architecture(), else
+ * the Dockerfile's default. Return: borrowed; NULL and "" are unknown.
+ */
+const char *mad_build_architecture(const struct mad *m, const struct mad_item *item);
+
+/**
+ * mad_system_gpus() - How many GPUs there are said to be
+ *
+ * What the user says as docker_env_vars.MAD_SYSTEM_NGPUS, else what was found in the guest.
+ * Return: 0; -EINVAL that is no number.
+ */
+int mad_system_gpus(const struct mad *m, size_t *ret, struct error *err);
+
 /* ---- mad_job.c ---- */
 
 /**

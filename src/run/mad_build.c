@@ -25,14 +25,15 @@ static int build_arguments(struct mad *m, const struct mad_item *item, struct va
 	AUTO_VARIABLES struct variables credentials = VARIABLES_INIT;
 	struct json_object *given = NULL;
 	const char *cred = model_cred(&item->model);
+	const char *architecture = mad_architecture(m);
 	int r = cred == NULL ? 0 : credentials_variables(m->credentials, cred, &credentials, err);
 
 	if (r < 0)
 		return r;
 	(void)json_get_object(m->context, "docker_build_arg", &given, NULL);
-	return docker_args_build_variables(
-		environ, given, m->guest.architecture[0] != '\0' ? m->guest.architecture : NULL,
-		&credentials, ret, err);
+	return docker_args_build_variables(environ, given,
+					   architecture[0] != '\0' ? architecture : NULL,
+					   &credentials, ret, err);
 }
 
 /* What follows an "@", where that is a digest; "" else. */
@@ -95,8 +96,7 @@ static void record_build(struct mad *m, struct mad_item *item, const char *comma
 		.command = command,
 		.log_file = item->build_log,
 		.gpu_vendor = item->gpu_vendor,
-		.gpu_architecture = m->guest.architecture[0] != '\0' ? m->guest.architecture
-								     : item->architecture,
+		.gpu_architecture = mad_build_architecture(m, item),
 		.seconds = seconds,
 	};
 	struct json_object *images = NULL, *entry = NULL;

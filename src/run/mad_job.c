@@ -120,16 +120,27 @@ static int set_mounts(struct mad_job *j, struct error *err)
 	return r < 0 ? r : docker_args_mounts(&j->mounts, j->m->docker_mounts, err);
 }
 
+/* A guest without GPUs gives none; the books then have what the user says there were. */
+static int64_t count_gpus(const struct mad_job *j, int count, size_t n_system)
+{
+	if (j->m->guest.gpus.vendor != GPU_VENDOR_NONE)
+		return (int64_t)j->chosen.n;
+	return count == MODEL_GPUS_ALL ? (int64_t)n_system : 0;
+}
+
 static int choose_gpus(struct mad_job *j, struct error *err)
 {
 	struct mad *m = j->m;
 	int count = gpu_selection_count(m->context, m->deployment, &j->item->model);
-	int r = gpu_selection_choose(&m->guest.gpus, json_str_or(m->context, "docker_gpus", NULL),
-				     count, &j->chosen, err);
+	size_t n_system = 0;
+	int r = mad_system_gpus(m, &n_system, err);
 
 	if (r == 0)
-		j->outcome->gpus =
-			m->guest.gpus.vendor == GPU_VENDOR_NONE ? 0 : (int64_t)j->chosen.n;
+		r = gpu_selection_choose(&m->guest.gpus, n_system,
+					 json_str_or(m->context, "docker_gpus", NULL), count,
+					 &j->chosen, err);
+	if (r == 0)
+		j->outcome->gpus = count_gpus(j, count, n_system);
 	return r;
 }
 

@@ -421,7 +421,9 @@ Test(image_filter, skipped_architectures)
 		{ "A100,H100", GPU_VENDOR_NVIDIA, "NVIDIA H100 PCIe", true },
 		{ "A100,H100", GPU_VENDOR_NVIDIA, "NVIDIA H200", false },
 		{ "A100", GPU_VENDOR_NVIDIA, "A100", true },
-		{ "gfx942", GPU_VENDOR_NONE, "gfx942", false },
+		{ "gfx942", GPU_VENDOR_NONE, "gfx942", true },
+		{ "gfx942", GPU_VENDOR_NONE, "", false },
+		{ "A100,H100", GPU_VENDOR_NONE, "NVIDIA A100-SXM4-80GB", true },
 		{ " , ,", GPU_VENDOR_AMD, "gfx942", false },
 	};
 
