@@ -14,6 +14,7 @@
 #include "run/mad.h"
 #include "workload/credentials.h"
 #include "workload/docker_args.h"
+#include "workload/image_filter.h"
 #include "workload/words.h"
 
 #define LOG_CAP ((size_t)64 << 20)
@@ -312,12 +313,24 @@ static void save_manifest(struct mad *m)
 		mad_books_fault(m, &why);
 }
 
+/* What is for other GPUs would be built for nothing. */
+static void check_vendor(const struct mad *m, struct mad_item *item)
+{
+	enum gpu_vendor vendor = m->guest.gpus.vendor;
+
+	if (item->dockerfile != NULL && item->failed.msg[0] == '\0' &&
+	    !image_filter_fits(vendor, NULL, item->gpu_vendor, NULL))
+		(void)error_set(&item->failed, EINVAL, "%s is for GPUs of %s, the guest has %s",
+				item->image, item->gpu_vendor, gpu_vendor_name(vendor));
+}
+
 static int provide(struct mad *m, size_t i, struct error *err)
 {
 	struct mad_item *item = &m->items[i];
 
 	if (item->unbuildable)
 		fail_build(m, item);
+	check_vendor(m, item);
 	if (item->left_out || item->failed.msg[0] != '\0')
 		return 0; /* told when it would be run */
 	return item->dockerfile != NULL ? build_item(m, item, err) : bring_item(m, i, err);

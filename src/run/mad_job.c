@@ -14,7 +14,6 @@
 #include "workload/container_env.h"
 #include "workload/credentials.h"
 #include "workload/docker_args.h"
-#include "workload/image_filter.h"
 #include "workload/names.h"
 #include "workload/timeout.h"
 
@@ -184,10 +183,6 @@ int mad_job_prepare(struct mad_job *j, struct error *err)
 		*err = j->item->failed;
 		return -EINVAL;
 	}
-	if (!image_filter_fits(j->m->guest.gpus.vendor, NULL, j->item->gpu_vendor, NULL))
-		return error_set(err, EINVAL, "%s is for GPUs of %s, the guest has %s",
-				 j->item->image, j->item->gpu_vendor,
-				 gpu_vendor_name(j->m->guest.gpus.vendor));
 	r = timeout_resolve(j->m->o->timeout, model_timeout(&j->item->model), &j->timeout_s, err);
 	if (r == 0)
 		r = choose_gpus(j, err);

@@ -37,6 +37,15 @@ void mad_done(struct mad *m)
 	close_fd(&m->package_fd);
 }
 
+/* Where it was not given. */
+static int fall_back(char **value, const char *text, struct error *err)
+{
+	if (*value != NULL || text == NULL)
+		return 0;
+	*value = strdup(text);
+	return *value == NULL ? error_set(err, ENOMEM, "out of memory") : 0;
+}
+
 /* ---- the package ---- */
 
 static bool is_here(const struct mad *m, const char *dir)
@@ -113,7 +122,7 @@ static int check_unbuildable(const struct mad *m, struct error *err)
 	return 0;
 }
 
-static int plan_package(struct mad *m, const struct config *cfg, struct error *err)
+static int plan_package(struct mad *m, struct config *cfg, struct error *err)
 {
 	AUTO_MODEL_LIST struct model_list models = MODEL_LIST_INIT;
 	AUTO_JSON struct json_object *context = NULL;
@@ -125,6 +134,9 @@ static int plan_package(struct mad *m, const struct config *cfg, struct error *e
 		r = select_models(m, &models, err);
 	if (r == 0)
 		r = package_ctx_test(".", &ctx_test, err);
+	/* the vendor of what is passed is that of the images, too */
+	if (r == 0)
+		r = fall_back(&cfg->gpu_vendor, cfg->gpu.gpu_vendor, err);
 	if (r < 0)
 		return r;
 	context =
@@ -246,15 +258,6 @@ static void say_unused(const struct mad *m)
 		if (all[i].given)
 			log_warning("%s", all[i].text);
 	}
-}
-
-/* Where it was not given. */
-static int fall_back(char **value, const char *text, struct error *err)
-{
-	if (*value != NULL || text == NULL)
-		return 0;
-	*value = strdup(text);
-	return *value == NULL ? error_set(err, ENOMEM, "out of memory") : 0;
 }
 
 /* madengine takes a GPU of AMD unless it is told otherwise; a manifest may tell, too. */

@@ -45,6 +45,7 @@ static void make_item(struct mad_item *item)
 	cr_assert_eq(json_parse(text, strlen(text), &o, NULL), 0);
 	cr_assert_eq(model_init(&item->model, o, "test", NULL), 0);
 	item->image = strdup("i");
+	item->build_log = strdup("m.build.live.log");
 }
 
 /* A run of the model "m". */
@@ -196,4 +197,23 @@ Test(mad_build, there_are_as_many_gpus_as_the_user_says)
 		mad_job_done(&job);
 		mad_done(&m);
 	}
+}
+
+/* There is no guest here: to build would fail otherwise. */
+Test(mad_build, no_image_is_built_for_other_gpus)
+{
+	AUTO_RUN struct mad m = make_run("{}");
+	struct run run = { .extra = &m, .front.fd = -1 };
+	struct error err = ERROR_INIT;
+
+	m.guest.gpus.vendor = GPU_VENDOR_AMD;
+	m.items[0].dockerfile = strdup("docker/m.nvidia.Dockerfile");
+	m.items[0].gpu_vendor = strdup("NVIDIA");
+	m.run = &run;
+	cr_assert_eq(stage_mad_build(&run, &err), 0, "%s", err.msg);
+	cr_expect_str_eq(m.items[0].failed.msg, "i is for GPUs of NVIDIA, the guest has AMD");
+	cr_expect_eq(access("m.build.live.log", F_OK), -1);
+	cr_assert_eq(stage_mad_models(&run, &err), 0, "%s", err.msg);
+	expect_column("status", "FAILURE");
+	cr_expect_eq(mad_verdict(&m), 3);
 }

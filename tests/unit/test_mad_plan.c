@@ -347,3 +347,40 @@ Test(mad_plan, a_bad_model_dir_stops_nothing)
 		cr_expect_eq(plan(&m, &err), 0, "%s", err.msg);
 	}
 }
+
+/* The vendor of the GPUs that are passed, unless the context says another. */
+Test(mad_plan, the_vendor_that_is_passed_chooses_the_dockerfile)
+{
+	static const struct {
+		const char *top, *passed, *want;
+	} table[] = {
+		{ NULL, NULL, "ci-m_m.ubuntu.amd" },
+		{ NULL, "NVIDIA", "ci-m_m.ubuntu.nvidia" },
+		{ NULL, "AMD", "ci-m_m.ubuntu.amd" },
+		{ "AMD", "NVIDIA", "ci-m_m.ubuntu.amd" },
+		{ "NVIDIA", NULL, "ci-m_m.ubuntu.nvidia" },
+	};
+
+	write_models("");
+	cr_assert_eq(unlink("docker/m.Dockerfile"), 0);
+	tree_file(root, "docker/m.ubuntu.amd.Dockerfile", "# CONTEXT {'gpu_vendor': 'AMD'}\n");
+	tree_file(root, "docker/m.ubuntu.nvidia.Dockerfile",
+		  "# CONTEXT {'gpu_vendor': 'NVIDIA'}\n");
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		AUTO_RUN struct mad m = { .package_fd = -1 };
+		struct json_object *context = NULL;
+		struct error err = ERROR_INIT;
+
+		config_done(&cfg);
+		config_init(&cfg);
+		cfg.gpu.mode = GPU_MODE_VFIO;
+		cfg.gpu_vendor = table[i].top == NULL ? NULL : strdup(table[i].top);
+		cfg.gpu.gpu_vendor = table[i].passed == NULL ? NULL : strdup(table[i].passed);
+		cr_assert_eq(plan(&m, &err), 0, "%s", err.msg);
+		cr_assert_eq(m.n_items, 1);
+		cr_expect_str_eq(m.items[0].image, table[i].want);
+		cr_assert_eq(json_get_object(m.manifest.object, "context", &context, NULL), 0);
+		cr_expect_not_null(
+			strcasestr(table[i].want, json_str_or(context, "gpu_vendor", "?")));
+	}
+}
