@@ -146,8 +146,8 @@ static int plan_package(struct mad *m, struct config *cfg, struct error *err)
 	if (r == 0)
 		r = check_unbuildable(m, err);
 	if (r == 0)
-		r = build_manifest_init(&m->manifest, m->context, cfg->gpu_vendor, cfg->guest_os,
-					err);
+		r = build_manifest_init(&m->manifest, m->context, environ, cfg->gpu_vendor,
+					cfg->guest_os, err);
 	return r;
 }
 

@@ -110,8 +110,28 @@ static struct json_object *new_deployment(struct json_object *from)
 	return deployment;
 }
 
+/* What is given stays. */
+static void add_absent(struct json_object *to, const struct variables *vars)
+{
+	for (size_t i = 0; json_object_is_type(to, json_type_object) && i < vars->n; i++) {
+		if (!json_object_object_get_ex(to, vars->v[i].name, NULL))
+			json_add_str(to, vars->v[i].name, vars->v[i].value);
+	}
+}
+
+static int add_secrets(struct json_object *context, char *const *environ_v)
+{
+	AUTO_VARIABLES struct variables secrets = VARIABLES_INIT;
+
+	variables_set_secrets(&secrets, environ_v);
+	add_absent(member(context, "docker_env_vars"), &secrets);
+	add_absent(member(context, "docker_build_arg"), &secrets);
+	return secrets.r;
+}
+
 int build_manifest_init(struct build_manifest *ret, struct json_object *context,
-			const char *gpu_vendor, const char *guest_os, struct error *err)
+			char *const *environ_v, const char *gpu_vendor, const char *guest_os,
+			struct error *err)
 {
 	struct json_object *o = json_new_object(), *summary = json_new_object();
 
@@ -128,7 +148,9 @@ int build_manifest_init(struct build_manifest *ret, struct json_object *context,
 	json_add(o, "deployment_config", new_deployment(context));
 	ret->object = o;
 	ret->name = strdup(BUILD_MANIFEST_FILE);
-	return ret->name == NULL ? no_memory(err) : 0;
+	if (ret->name == NULL || add_secrets(member(o, "context"), environ_v) < 0)
+		return no_memory(err);
+	return 0;
 }
 
 static struct json_object *new_image(const struct build_manifest_build *b)

@@ -46,14 +46,17 @@ void build_manifest_done(struct build_manifest *m);
 
 /**
  * build_manifest_init() - A manifest without images
- * @context:    the additional context, with docker_build_arg and docker_env_vars as they are used;
- *              NULL: none. What madengine records of it is copied, see its schema
+ * @context:    the additional context; NULL: none. What madengine records of it is copied, see its
+ *              schema
+ * @environ_v:  of the host: what variables_set_secrets() takes of it is used for images and
+ *              containers, so it is in docker_build_arg and docker_env_vars; NULL: nothing
  * @gpu_vendor, @guest_os: in capitals; NULL: "AMD", "UBUNTU"
  *
  * Return: 0; -ENOMEM.
  */
 int build_manifest_init(struct build_manifest *ret, struct json_object *context,
-			const char *gpu_vendor, const char *guest_os, struct error *err);
+			char *const *environ_v, const char *gpu_vendor, const char *guest_os,
+			struct error *err);
 
 /**
  * struct build_manifest_build - A build that went well; all borrowed

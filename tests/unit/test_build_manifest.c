@@ -69,7 +69,7 @@ static void build(struct build_manifest *m)
 	make_model(&model,
 		   "{\"name\": \"m\", \"args\": \"\", \"cred\": \"C\", \"own\": [1], "
 		   "\"env_vars\": {\"API_KEY\": \"hidden\"}}");
-	cr_assert(build_manifest_init(m, context, "AMD", NULL, NULL) == 0);
+	cr_assert(build_manifest_init(m, context, NULL, "AMD", NULL, NULL) == 0);
 	build_manifest_add(m, &b);
 	b.image = "second";
 	b.gpu_architecture = NULL;
@@ -128,6 +128,34 @@ Test(build_manifest, is_written_in_the_known_form_without_secrets)
 	tree_remove(root);
 }
 
+/* Images and containers have them; who runs the manifest is told that they are wanted. */
+Test(build_manifest, secrets_of_the_environment_are_masked_in_it)
+{
+	static char *environ_v[] = { (char *)"MAD_SECRETS_HF=hidden", (char *)"OTHER=x",
+				     (char *)"MAD_SECRETS_X=not this", NULL };
+	AUTO_JSON struct json_object *context = parse(CONTEXT), *masked = NULL;
+	AUTO_BUILD_MANIFEST struct build_manifest m = BUILD_MANIFEST_INIT,
+						  again = BUILD_MANIFEST_INIT;
+	struct error err = ERROR_INIT;
+	struct json_object *env;
+
+	cr_assert_eq(build_manifest_init(&m, context, environ_v, NULL, NULL, &err), 0);
+	masked = build_manifest_masked(&m);
+	env = json_object_object_get(m.object, "context");
+	expect(json_object_object_get(env, "docker_build_arg"),
+	       "{\"BASE_DOCKER\": \"b\", \"MAD_SECRETS_X\": \"hidden\", \"MAD_SECRETS_HF\": "
+	       "\"hidden\"}");
+	env = json_object_object_get(json_object_object_get(masked, "context"), "docker_env_vars");
+	expect(env, "{\"A\": \"1\", \"HF_TOKEN\": \"" VARIABLES_MASK
+		    "\", \"MAD_SECRETS_HF\": \"" VARIABLES_MASK
+		    "\", \"MAD_SECRETS_X\": "
+		    "\"" VARIABLES_MASK "\"}");
+	read_text(&again, json_compact(masked));
+	cr_expect_eq(build_manifest_unmask(&again, NULL, NULL, &err), -ENOENT);
+	cr_expect_not_null(strstr(err.msg, "HF_TOKEN, MAD_SECRETS_HF, MAD_SECRETS_X"), "%s",
+			   err.msg);
+}
+
 /* It can be run again: neither the image nor the model is lost. */
 Test(build_manifest, of_an_image_that_was_given)
 {
@@ -139,7 +167,7 @@ Test(build_manifest, of_an_image_that_was_given)
 	make_model(&model,
 		   "{\"name\": \"d/e/m\", \"args\": \"--x 1\", \"cred\": \"C\", "
 		   "\"url\": \"https://h/u\", \"multiple_results\": \"t.csv\"}");
-	cr_assert_eq(build_manifest_init(&m, NULL, NULL, NULL, NULL), 0);
+	cr_assert_eq(build_manifest_init(&m, NULL, NULL, NULL, NULL, NULL), 0);
 	cr_expect(build_manifest_is_empty(&m));
 	entry = build_manifest_add_given(&m, &model, "h:5000/i:1");
 	expect(entry,
@@ -175,7 +203,7 @@ Test(build_manifest, without_a_context_it_has_all_keys)
 {
 	AUTO_BUILD_MANIFEST struct build_manifest m = BUILD_MANIFEST_INIT;
 
-	cr_assert(build_manifest_init(&m, NULL, NULL, "CENTOS", NULL) == 0);
+	cr_assert(build_manifest_init(&m, NULL, NULL, NULL, "CENTOS", NULL) == 0);
 	expect(m.object,
 	       "{\"built_images\": {}, \"built_models\": {}, \"context\": {\"docker_env_vars\": "
 	       "{}, \"docker_mounts\": {}, \"docker_build_arg\": {}, \"gpu_vendor\": \"AMD\", "

@@ -59,7 +59,7 @@ static struct mad make_run(const char *context)
 	cr_assert(m.package_fd >= 0 && m.items != NULL);
 	make_item(&m.items[0]);
 	m.summary = summary_new(0);
-	cr_assert_eq(build_manifest_init(&m.manifest, m.context, NULL, NULL, NULL), 0);
+	cr_assert_eq(build_manifest_init(&m.manifest, m.context, NULL, NULL, NULL, NULL), 0);
 	return m;
 }
 
