@@ -230,6 +230,15 @@ int stage_mad_results(struct run *r, struct error *err);
 /** mad_base() - Base image that an item is built on, as configured; borrowed, NULL: not known */
 const char *mad_base(const struct mad *m, const struct mad_item *item);
 
+/**
+ * mad_pull_name() - What an image is pulled by
+ *
+ * The manifest's registry_image; else the image, in the registry of --registry if it is of a
+ * manifest: one that the user gave says itself where it is.
+ * Return: owned by the caller; NULL without memory.
+ */
+char *mad_pull_name(const struct mad *m, const struct mad_item *item);
+
 /* ---- mad_gpus.c ---- */
 
 /**

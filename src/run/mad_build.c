@@ -214,20 +214,20 @@ static bool is_there(struct mad *m, const char *image)
 	return docker_does(m, words, deadline_in_s(MAD_STEP_SECONDS), NULL) == 0;
 }
 
-/* What the registry calls it; owned by the caller, NULL without memory. */
-static char *pull_name(const struct mad *m, const struct mad_item *item)
+char *mad_pull_name(const struct mad *m, const struct mad_item *item)
 {
+	const char *registry = m->from_manifest ? m->o->registry : NULL;
 	char *name = NULL;
 
-	if (item->pull != NULL || m->o->registry == NULL)
+	if (item->pull != NULL || registry == NULL)
 		return strdup(item->pull != NULL ? item->pull : item->image);
-	return asprintf(&name, "%s/%s", m->o->registry, item->image) < 0 ? NULL : name;
+	return asprintf(&name, "%s/%s", registry, item->image) < 0 ? NULL : name;
 }
 
 /* It may be tens of gigabytes, so there is no time limit. */
 static int pull_item(struct mad *m, const struct mad_item *item, struct error *err)
 {
-	AUTO_FREE char *name = pull_name(m, item);
+	AUTO_FREE char *name = mad_pull_name(m, item);
 	const char *const pull[] = { "pull", "--quiet", name, NULL };
 	const char *const tag[] = { "tag", name, item->image, NULL };
 	int r;

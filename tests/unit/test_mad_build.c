@@ -217,3 +217,27 @@ Test(mad_build, no_image_is_built_for_other_gpus)
 	expect_column("status", "FAILURE");
 	cr_expect_eq(mad_verdict(&m), 3);
 }
+
+/* As is said of the option, it does nothing without a manifest. */
+Test(mad_build, the_registry_is_for_images_of_a_manifest)
+{
+	static const struct {
+		const char *registry, *pull, *want;
+		bool from_manifest;
+	} table[] = {
+		{ NULL, NULL, "i", true },  { NULL, "h/i", "h/i", true },
+		{ "r", NULL, "r/i", true }, { "r", "h/i", "h/i", true },
+		{ "r", NULL, "i", false },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		AUTO_RUN struct mad m = make_run("{\"MAD_CONTAINER_IMAGE\": \"i\"}");
+		AUTO_FREE char *name = NULL;
+
+		options.registry = table[i].registry;
+		m.from_manifest = table[i].from_manifest;
+		m.items[0].pull = table[i].pull == NULL ? NULL : strdup(table[i].pull);
+		name = mad_pull_name(&m, &m.items[0]);
+		cr_expect_str_eq(name, table[i].want, "%zu", i);
+	}
+}
