@@ -49,18 +49,12 @@ static const struct cli_usage usage = {
 	.n_options = ARRAY_SIZE(option_table),
 };
 
-static int merge_model_dir(struct error *err)
+static void merge_model_dir(void)
 {
 	const char *dir = getenv("MODEL_DIR");
-	size_t files = 0;
-	int r;
 
-	if (dir == NULL || *dir == '\0')
-		return 0;
-	r = model_dir_merge(dir, ".", &files, err);
-	if (r == 0)
-		log_debug("MODEL_DIR: %zu files copied from %s", files, dir);
-	return r;
+	if (dir != NULL && *dir != '\0')
+		model_dir_take(dir, false);
 }
 
 /* All of them, as they were found; a reference of each is taken. */
@@ -130,10 +124,10 @@ static int show_selected(const struct package *p, const struct tag_list *tags, b
 static int discover(const struct tag_list *tags, bool json, struct error *err)
 {
 	AUTO_PACKAGE struct package p = PACKAGE_INIT;
-	int r = merge_model_dir(err);
+	int r;
 
-	if (r == 0)
-		r = package_load(".", &p, err);
+	merge_model_dir();
+	r = package_load(".", &p, err);
 	if (r == 0 && tags->n > 0)
 		r = show_selected(&p, tags, json, err);
 	else if (r == 0)

@@ -37,7 +37,7 @@ struct perf_data {
  * @git_commit:       HEAD of the cloned URL
  * @machine_name:     the host's name, not the guest's
  * @launcher:         see perf_launcher(); NULL when it came to no container
- * @gpu_architecture: as the guest has it
+ * @gpu_architecture: as the user says, or as the guest has it
  * @pipeline:         of the host's environment
  * @build_number:     of the host's environment; NULL is "0"
  * @gpus:             how many it was given; below 0 when that was never decided: then the model's

@@ -128,7 +128,13 @@ static void print_models(struct json_object *models)
 	for (size_t i = 0; i < n; i++) {
 		struct json_object *o = json_object_array_get_idx(models, i);
 		const char *dockerfile = json_str_or(o, "dockerfile", NULL);
+		const char *failed = json_str_or(o, "failed", NULL);
 
+		if (failed != NULL) {
+			(void)printf("cannot run  model %s: %s\n", json_str_or(o, "model", "?"),
+				     failed);
+			continue;
+		}
 		if (dockerfile != NULL)
 			(void)printf("would build %s of %s\n", json_str_or(o, "image", "?"),
 				     dockerfile);

@@ -3,9 +3,9 @@
  * A run of MAD models, inside: what the files mad_*.c share. run/models.h is for others.
  *
  * The package is the current folder. What is run is decided before anything is touched
- * (mad_plan.c); then the stages of mad_run.c: Docker, the package into the guest (mad_package.c),
- * images (mad_build.c), models (mad_job.c and mad_model.c), each with its logs (mad_logs.c), with
- * what it leaves (mad_collect.c) and its row in the books (mad_books.c).
+ * (mad_plan.c, mad_items.c); then the stages of mad_run.c: Docker, the package into the guest
+ * (mad_package.c), images (mad_build.c), models (mad_job.c and mad_model.c), each with its logs
+ * (mad_logs.c), with what it leaves (mad_collect.c) and its row in the books (mad_books.c).
  */
 #ifndef BMVM_RUN_MAD_H
 #define BMVM_RUN_MAD_H
@@ -51,6 +51,8 @@
  * @data:         decided in the plan, as folders of the host become mounts of the VM
  * @build_fd:     its build log, and that one's lock; -1 when there is none
  * @ready:        the image is in the guest
+ * @unbuildable:  there is no image for it and none can be built, as @failed tells; @image and the
+ *                names made of it are NULL
  * @left_out:     a manifest's image for other GPUs
  * @told:         the books have it
  * @failed:       why it cannot be run, once that is known
@@ -73,6 +75,7 @@ struct mad_item {
 	struct data_plan data;
 	int build_fd;
 	bool ready;
+	bool unbuildable;
 	bool left_out;
 	bool told;
 	struct error failed;
@@ -142,6 +145,32 @@ int mad_plan(struct mad *m, struct error *err);
 /** mad_done() - Free everything. */
 void mad_done(struct mad *m);
 
+/* ---- mad_items.c ---- */
+
+/** mad_item_done() - Free everything. */
+void mad_item_done(struct mad_item *item);
+
+/** mad_item_why() - Why an item has @failed, with its model's name. Return: -errno of it. */
+int mad_item_why(const struct mad_item *item, struct error *err);
+
+/** mad_given_image() - MAD_CONTAINER_IMAGE: nothing is built; borrowed, NULL: not given. */
+const char *mad_given_image(const struct mad *m);
+
+/**
+ * mad_items_add_model() - Add what is to be run of a selected model
+ * @context: that its Dockerfiles are to fit, see dockerfile_context()
+ *
+ * One for each Dockerfile that fits, or one in the image that was given. What was added before is
+ * not added again, but has the arguments of this one. What is wrong with this model or this
+ * Dockerfile alone makes an item that is @unbuildable. Return: 0; -ENOMEM; -EBADMSG a bad header;
+ * -EEXIST its image would be that of another model, too; errno of reading.
+ */
+int mad_items_add_model(struct mad *m, const struct model *model, struct json_object *context,
+			struct error *err);
+
+/** mad_items_add_image() - Add an image of a manifest with its model. Return: 0; -errno. */
+int mad_items_add_image(struct mad *m, struct build_manifest_image *image, struct error *err);
+
 /* ---- mad_folders.c ---- */
 
 /**
@@ -205,6 +234,15 @@ int stage_mad_results(struct run *r, struct error *err);
 /** mad_base() - Base image that an item is built on, as configured; borrowed, NULL: not known */
 const char *mad_base(const struct mad *m, const struct mad_item *item);
 
+/**
+ * mad_pull_name() - What an image is pulled by
+ *
+ * The manifest's registry_image; else the image, in the registry of --registry if it is of a
+ * manifest: one that the user gave says itself where it is.
+ * Return: owned by the caller; NULL without memory.
+ */
+char *mad_pull_name(const struct mad *m, const struct mad_item *item);
+
 /* ---- mad_gpus.c ---- */
 
 /**
@@ -213,6 +251,30 @@ const char *mad_base(const struct mad *m, const struct mad_item *item);
  * Return: 0; -ENODEV fewer with a driver than were passed, or containers cannot be given them.
  */
 int mad_gpus_look(struct mad *m, struct error *err);
+
+/**
+ * mad_architecture() - The GPUs' architecture that counts for what is run
+ *
+ * What the user says as docker_env_vars.MAD_SYSTEM_GPU_ARCHITECTURE, else what was found in the
+ * guest. Return: borrowed; "" is unknown.
+ */
+const char *mad_architecture(const struct mad *m);
+
+/**
+ * mad_build_architecture() - The one that counts for an image that is built
+ *
+ * What the user says as docker_build_arg.MAD_SYSTEM_GPU_ARCHITECTURE, else mad_architecture(), else
+ * the Dockerfile's default. Return: borrowed; NULL and "" are unknown.
+ */
+const char *mad_build_architecture(const struct mad *m, const struct mad_item *item);
+
+/**
+ * mad_system_gpus() - How many GPUs there are said to be
+ *
+ * What the user says as docker_env_vars.MAD_SYSTEM_NGPUS, else what was found in the guest.
+ * Return: 0; -EINVAL that is no number.
+ */
+int mad_system_gpus(const struct mad *m, size_t *ret, struct error *err);
 
 /* ---- mad_job.c ---- */
 

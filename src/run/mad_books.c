@@ -213,7 +213,7 @@ static struct json_object *make_record(struct mad *m, const struct mad_item *ite
 		.git_commit = outcome->git_commit,
 		.machine_name = m->machine,
 		.launcher = outcome->launcher,
-		.gpu_architecture = m->guest.architecture,
+		.gpu_architecture = mad_architecture(m),
 		.pipeline = variables_environ(environ, "pipeline"),
 		.build_number = variables_environ(environ, "BUILD_NUMBER"),
 		.gpus = outcome->gpus,

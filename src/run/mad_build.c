@@ -15,6 +15,7 @@
 #include "workload/credentials.h"
 #include "workload/docker_args.h"
 #include "workload/docker_digest.h"
+#include "workload/image_filter.h"
 #include "workload/words.h"
 
 #define LOG_CAP ((size_t)64 << 20)
@@ -26,14 +27,15 @@ static int build_arguments(struct mad *m, const struct mad_item *item, struct va
 	AUTO_VARIABLES struct variables credentials = VARIABLES_INIT;
 	struct json_object *given = NULL;
 	const char *cred = model_cred(&item->model);
+	const char *architecture = mad_architecture(m);
 	int r = cred == NULL ? 0 : credentials_variables(m->credentials, cred, &credentials, err);
 
 	if (r < 0)
 		return r;
 	(void)json_get_object(m->context, "docker_build_arg", &given, NULL);
-	return docker_args_build_variables(
-		environ, given, m->guest.architecture[0] != '\0' ? m->guest.architecture : NULL,
-		&credentials, ret, err);
+	return docker_args_build_variables(environ, given,
+					   architecture[0] != '\0' ? architecture : NULL,
+					   &credentials, ret, err);
 }
 
 /*
@@ -85,8 +87,7 @@ static void record_build(struct mad *m, struct mad_item *item, const char *comma
 		.command = command,
 		.log_file = item->build_log,
 		.gpu_vendor = item->gpu_vendor,
-		.gpu_architecture = m->guest.architecture[0] != '\0' ? m->guest.architecture
-								     : item->architecture,
+		.gpu_architecture = mad_build_architecture(m, item),
 		.seconds = seconds,
 	};
 	struct json_object *images = NULL, *entry = NULL;
@@ -152,6 +153,17 @@ static int build_one(struct mad *m, struct mad_item *item, struct live_log *log,
 	return live_log_say(log, err, "Build Duration: %.2f seconds\n", clock_seconds_since(start));
 }
 
+static void fail_build(struct mad *m, struct mad_item *item)
+{
+	m->n_build_failures++;
+	build_manifest_add_failure(&m->manifest, model_name(&item->model), NULL, item->failed.msg);
+	mad_books_add(
+		m, item,
+		&(struct mad_outcome){
+			.kind = OUTCOME_BUILD, .why = item->failed, .gpus = -1, .test_s = -1 },
+		-1);
+}
+
 static int build_item(struct mad *m, struct mad_item *item, struct error *err)
 {
 	AUTO_LIVE_LOG struct live_log log = LIVE_LOG_INIT;
@@ -165,13 +177,7 @@ static int build_item(struct mad *m, struct mad_item *item, struct error *err)
 	if (r < 0 || item->ready)
 		return r;
 	log_error("model \"%s\": %s", name, item->failed.msg);
-	m->n_build_failures++;
-	build_manifest_add_failure(&m->manifest, name, NULL, item->failed.msg);
-	mad_books_add(
-		m, item,
-		&(struct mad_outcome){
-			.kind = OUTCOME_BUILD, .why = item->failed, .gpus = -1, .test_s = -1 },
-		-1);
+	fail_build(m, item);
 	return 0;
 }
 
@@ -198,20 +204,20 @@ static bool is_there(struct mad *m, const char *image)
 	return docker_does(m, words, deadline_in_s(MAD_STEP_SECONDS), NULL) == 0;
 }
 
-/* What the registry calls it; owned by the caller, NULL without memory. */
-static char *pull_name(const struct mad *m, const struct mad_item *item)
+char *mad_pull_name(const struct mad *m, const struct mad_item *item)
 {
+	const char *registry = m->from_manifest ? m->o->registry : NULL;
 	char *name = NULL;
 
-	if (item->pull != NULL || m->o->registry == NULL)
+	if (item->pull != NULL || registry == NULL)
 		return strdup(item->pull != NULL ? item->pull : item->image);
-	return asprintf(&name, "%s/%s", m->o->registry, item->image) < 0 ? NULL : name;
+	return asprintf(&name, "%s/%s", registry, item->image) < 0 ? NULL : name;
 }
 
 /* It may be tens of gigabytes, so there is no time limit. */
 static int pull_item(struct mad *m, const struct mad_item *item, struct error *err)
 {
-	AUTO_FREE char *name = pull_name(m, item);
+	AUTO_FREE char *name = mad_pull_name(m, item);
 	const char *const pull[] = { "pull", "--quiet", name, NULL };
 	const char *const tag[] = { "tag", name, item->image, NULL };
 	int r;
@@ -233,6 +239,14 @@ static int pull_step(struct run *r, size_t i, struct error *err)
 	return pull_item(m, &m->items[i], err);
 }
 
+/* Where the user gave the image, the next run can have it of the manifest. */
+static void record_given(struct mad *m, struct mad_item *item)
+{
+	if (!m->from_manifest)
+		item->record = json_object_get(
+			build_manifest_add_given(&m->manifest, &item->model, item->image));
+}
+
 /*
  * What cannot be brought is the model's failed setup; the others go on, unless the VM or the
  * connection is the cause.
@@ -250,6 +264,8 @@ static int bring_item(struct mad *m, size_t i, struct error *err)
 	}
 	if (r < 0)
 		item->failed = why;
+	else
+		record_given(m, item);
 	return 0;
 }
 
@@ -273,10 +289,13 @@ static bool offers_common(struct mad *m)
 	return false;
 }
 
+/* Where nothing was to be built, one without images would only take the place of a good one. */
 static void save_manifest(struct mad *m)
 {
 	struct error why = ERROR_INIT;
 
+	if (mad_given_image(m) != NULL && build_manifest_is_empty(&m->manifest))
+		return;
 	if (build_manifest_save(&m->manifest, AT_FDCWD,
 				m->o->manifest_output != NULL ? m->o->manifest_output
 							      : BUILD_MANIFEST_FILE,
@@ -284,10 +303,24 @@ static void save_manifest(struct mad *m)
 		mad_books_fault(m, &why);
 }
 
+/* What is for other GPUs would be built for nothing. */
+static void check_vendor(const struct mad *m, struct mad_item *item)
+{
+	enum gpu_vendor vendor = m->guest.gpus.vendor;
+
+	if (item->dockerfile != NULL && item->failed.msg[0] == '\0' &&
+	    !image_filter_fits(vendor, NULL, item->gpu_vendor, NULL))
+		(void)error_set(&item->failed, EINVAL, "%s is for GPUs of %s, the guest has %s",
+				item->image, item->gpu_vendor, gpu_vendor_name(vendor));
+}
+
 static int provide(struct mad *m, size_t i, struct error *err)
 {
 	struct mad_item *item = &m->items[i];
 
+	if (item->unbuildable)
+		fail_build(m, item);
+	check_vendor(m, item);
 	if (item->left_out || item->failed.msg[0] != '\0')
 		return 0; /* told when it would be run */
 	return item->dockerfile != NULL ? build_item(m, item, err) : bring_item(m, i, err);

@@ -137,6 +137,27 @@ static int mount_data(struct mad *m, struct data_plan *plan, struct error *err)
 	return r;
 }
 
+static void tell_refused(const struct mad_item *item)
+{
+	struct error why = ERROR_INIT;
+
+	(void)mad_item_why(item, &why);
+	log_failure(&why);
+}
+
+/* Data that cannot be in the guest end the run only when no model is left. @item: the last such. */
+static int check_refused(const struct mad *m, const struct mad_item *item, struct error *err)
+{
+	size_t n_failed = 0;
+
+	for (size_t i = 0; i < m->n_items; i++)
+		n_failed += m->items[i].failed.msg[0] != '\0';
+	if (n_failed == m->n_items)
+		return mad_item_why(item, err);
+	tell_refused(item);
+	return 0;
+}
+
 /* What a model lacks is its own failure, later; the others run. */
 static int plan_data(struct mad *m, struct error *err)
 {
@@ -145,20 +166,29 @@ static int plan_data(struct mad *m, struct error *err)
 	struct data_query query = {
 		.exists = data_exists, .arg = m, .mirror = m->o->mirror, .index = &index
 	};
+	const struct mad_item *refused = NULL;
 	int r = data_load(m->package_fd, m->o->data_config, m->context, &config, err);
 
 	query.config = config;
 	for (size_t i = 0; i < m->n_items && r == 0; i++) {
 		struct mad_item *item = &m->items[i];
 
-		if (data_plan_make(&item->model, &query, &item->data, &item->failed) < 0)
+		if (item->unbuildable ||
+		    data_plan_make(&item->model, &query, &item->data, &item->failed) < 0)
 			continue;
 		for (size_t n = 0; n < item->data.missing.n; n++)
 			log_warning("model \"%s\": data \"%s\" are not there; it runs without them",
 				    model_name(&item->model), item->data.missing.v[n]);
-		r = mount_data(m, &item->data, err);
+		r = mount_data(m, &item->data, &item->failed);
+		if (r == -ENOMEM)
+			return mad_item_why(item, err);
+		if (r < 0 && refused != NULL)
+			tell_refused(refused);
+		if (r < 0)
+			refused = item;
+		r = 0;
 	}
-	return r;
+	return r < 0 || refused == NULL ? r : check_refused(m, refused, err);
 }
 
 /* ---- docker_mounts ---- */

@@ -11,7 +11,9 @@
 #include "base/log.h"
 #include "run/mad.h"
 
-#define LOOK_SECONDS 120
+#define LOOK_SECONDS  120
+#define ARCHITECTURE  "MAD_SYSTEM_GPU_ARCHITECTURE"
+#define NUMBER_DIGITS 6
 
 /* PCI's vendor ids, and base classes: display controllers, and what AMD Instinct is. */
 #define VENDOR_AMD        0x1002
@@ -127,4 +129,49 @@ int mad_gpus_look(struct mad *m, struct error *err)
 	if (ret == 0 && json_object_object_get_ex(m->context, "gpu_renderDs", &renders))
 		ret = gpu_selection_renders(&m->guest.gpus, renders, err);
 	return ret;
+}
+
+/* ---- what the user says wins ---- */
+
+/* A single value of an object of the context, as text; NULL: not given. */
+static const char *given(const struct mad *m, const char *object, const char *name)
+{
+	struct json_object *o = NULL;
+
+	if (json_get_object(m->context, object, &o, NULL) < 0)
+		return NULL;
+	return json_object_get_string(json_object_object_get(o, name));
+}
+
+const char *mad_architecture(const struct mad *m)
+{
+	const char *said = given(m, "docker_env_vars", ARCHITECTURE);
+
+	return said != NULL ? said : m->guest.architecture;
+}
+
+const char *mad_build_architecture(const struct mad *m, const struct mad_item *item)
+{
+	const char *said = given(m, "docker_build_arg", ARCHITECTURE);
+	const char *other = mad_architecture(m);
+
+	if (said != NULL)
+		return said;
+	return other[0] != '\0' ? other : item->architecture;
+}
+
+int mad_system_gpus(const struct mad *m, size_t *ret, struct error *err)
+{
+	const char *said = given(m, "docker_env_vars", "MAD_SYSTEM_NGPUS");
+	size_t len = said == NULL ? 0 : strlen(said);
+
+	*ret = m->guest.gpus.n;
+	if (said == NULL)
+		return 0;
+	if (len == 0 || len > NUMBER_DIGITS || strspn(said, "0123456789") != len)
+		return error_set(err, EINVAL,
+				 "docker_env_vars.MAD_SYSTEM_NGPUS: \"%.80s\" is no number of GPUs",
+				 said);
+	*ret = strtoul(said, NULL, 10);
+	return 0;
 }

@@ -14,7 +14,6 @@
 #include "workload/container_env.h"
 #include "workload/credentials.h"
 #include "workload/docker_args.h"
-#include "workload/image_filter.h"
 #include "workload/names.h"
 #include "workload/timeout.h"
 
@@ -120,16 +119,27 @@ static int set_mounts(struct mad_job *j, struct error *err)
 	return r < 0 ? r : docker_args_mounts(&j->mounts, j->m->docker_mounts, err);
 }
 
+/* A guest without GPUs gives none; the books then have what the user says there were. */
+static int64_t count_gpus(const struct mad_job *j, int count, size_t n_system)
+{
+	if (j->m->guest.gpus.vendor != GPU_VENDOR_NONE)
+		return (int64_t)j->chosen.n;
+	return count == MODEL_GPUS_ALL ? (int64_t)n_system : 0;
+}
+
 static int choose_gpus(struct mad_job *j, struct error *err)
 {
 	struct mad *m = j->m;
 	int count = gpu_selection_count(m->context, m->deployment, &j->item->model);
-	int r = gpu_selection_choose(&m->guest.gpus, json_str_or(m->context, "docker_gpus", NULL),
-				     count, &j->chosen, err);
+	size_t n_system = 0;
+	int r = mad_system_gpus(m, &n_system, err);
 
 	if (r == 0)
-		j->outcome->gpus =
-			m->guest.gpus.vendor == GPU_VENDOR_NONE ? 0 : (int64_t)j->chosen.n;
+		r = gpu_selection_choose(&m->guest.gpus, n_system,
+					 json_str_or(m->context, "docker_gpus", NULL), count,
+					 &j->chosen, err);
+	if (r == 0)
+		j->outcome->gpus = count_gpus(j, count, n_system);
 	return r;
 }
 
@@ -173,10 +183,6 @@ int mad_job_prepare(struct mad_job *j, struct error *err)
 		*err = j->item->failed;
 		return -EINVAL;
 	}
-	if (!image_filter_fits(j->m->guest.gpus.vendor, NULL, j->item->gpu_vendor, NULL))
-		return error_set(err, EINVAL, "%s is for GPUs of %s, the guest has %s",
-				 j->item->image, j->item->gpu_vendor,
-				 gpu_vendor_name(j->m->guest.gpus.vendor));
 	r = timeout_resolve(j->m->o->timeout, model_timeout(&j->item->model), &j->timeout_s, err);
 	if (r == 0)
 		r = choose_gpus(j, err);

@@ -303,13 +303,13 @@ static bool is_skipped(const struct mad *m, const struct mad_item *item)
 {
 	return !m->o->disable_skip_gpu_arch &&
 	       image_filter_skips(model_skip_gpu_arch(&item->model), m->guest.gpus.vendor,
-				  m->guest.architecture);
+				  mad_architecture(m));
 }
 
 static void skip_item(struct mad *m, struct mad_item *item)
 {
 	log_info("Skipping model %s as it is not supported on %s architecture.", item->image,
-		 m->guest.architecture);
+		 mad_architecture(m));
 	mad_books_add(m, item,
 		      &(struct mad_outcome){ .kind = OUTCOME_SKIPPED, .gpus = -1, .test_s = -1 },
 		      -1);

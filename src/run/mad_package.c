@@ -40,7 +40,7 @@ static int leave_out_others(struct mad *m, struct error *err)
 		struct mad_item *item = &m->items[i];
 
 		if (item->dockerfile != NULL ||
-		    image_filter_fits(m->guest.gpus.vendor, m->guest.architecture, item->gpu_vendor,
+		    image_filter_fits(m->guest.gpus.vendor, mad_architecture(m), item->gpu_vendor,
 				      item->architecture))
 			continue;
 		item->left_out = true;
@@ -52,7 +52,7 @@ static int leave_out_others(struct mad *m, struct error *err)
 		return 0;
 	return error_set(err, EINVAL, "%s: none of its images is for the guest's GPUs (%s %s)",
 			 m->o->manifest, gpu_vendor_name(m->guest.gpus.vendor),
-			 m->guest.architecture);
+			 mad_architecture(m));
 }
 
 /* As a pattern that matches this path alone. */

@@ -15,7 +15,6 @@
 #include "workload/credentials.h"
 #include "workload/dockerfile.h"
 #include "workload/model_dir.h"
-#include "workload/names.h"
 #include "workload/package.h"
 #include "workload/results_path.h"
 #include "workload/tools.h"
@@ -24,30 +23,10 @@
 #define CODE_RUN       3
 #define CODE_ARGUMENTS 4
 
-static void item_done(struct mad_item *item)
-{
-	model_done(&item->model);
-	free(item->image);
-	free(item->container);
-	free(item->build_log);
-	free(item->run_log);
-	free(item->full_log);
-	free(item->dockerfile);
-	free(item->base);
-	free(item->gpu_vendor);
-	free(item->architecture);
-	free(item->pull);
-	free(item->results);
-	log_rules_done(&item->rules);
-	close_fd(&item->build_fd);
-	(void)json_object_put(item->record);
-	data_plan_done(&item->data);
-}
-
 void mad_done(struct mad *m)
 {
 	for (size_t i = 0; i < m->n_items; i++)
-		item_done(&m->items[i]);
+		mad_item_done(&m->items[i]);
 	free(m->items);
 	build_manifest_done(&m->manifest);
 	(void)json_object_put(m->context);
@@ -58,141 +37,13 @@ void mad_done(struct mad *m)
 	close_fd(&m->package_fd);
 }
 
-/* ---- items ---- */
-
-static int copy_text(char **ret, const char *text, struct error *err)
+/* Where it was not given. */
+static int fall_back(char **value, const char *text, struct error *err)
 {
-	*ret = text == NULL ? NULL : strdup(text);
-	return text != NULL && *ret == NULL ? error_set(err, ENOMEM, "out of memory") : 0;
-}
-
-/* Takes @item, also on failure. */
-static int add_item(struct mad *m, struct mad_item *item, struct error *err)
-{
-	struct mad_item *v = reallocarray(m->items, m->n_items + 1, sizeof(*v));
-
-	if (v == NULL) {
-		item_done(item);
-		return error_set(err, ENOMEM, "out of memory");
-	}
-	m->items = v;
-	v[m->n_items++] = *item;
-	return 0;
-}
-
-static struct mad_item *find_image(const struct mad *m, const char *image)
-{
-	for (size_t i = 0; i < m->n_items; i++) {
-		if (strcmp(m->items[i].image, image) == 0)
-			return &m->items[i];
-	}
-	return NULL;
-}
-
-static int name_item(struct mad_item *item, struct error *err)
-{
-	int r = names_run_log(model_name(&item->model), item->image, &item->run_log, err);
-
-	return r < 0 ? r : names_container(item->image, &item->container, err);
-}
-
-static int fill_built_item(struct mad_item *item, const struct model *model,
-			   const struct dockerfile *file, struct error *err)
-{
-	const char *name = model_name(model);
-	int r = model_copy(&item->model, model, err);
-
-	if (r == 0)
-		r = names_image(name, file->path, NULL, &item->image, err);
-	if (r == 0)
-		r = names_build_log(name, file->path, &item->build_log, err);
-	if (r == 0)
-		r = names_full_log(name, file->path, &item->full_log, err);
-	if (r == 0)
-		r = copy_text(&item->dockerfile, file->path, err);
-	if (r == 0)
-		r = copy_text(&item->base, file->base, err);
-	if (r == 0)
-		r = copy_text(&item->gpu_vendor, file->gpu_vendor, err);
-	if (r == 0)
-		r = copy_text(&item->architecture, file->architecture, err);
-	return r == 0 ? name_item(item, err) : r;
-}
-
-/*
- * Two tags may select one model: it is run once, with the arguments of the last. Takes @item, also
- * on failure.
- */
-static int add_built_item(struct mad *m, struct mad_item *item, struct error *err)
-{
-	struct mad_item *before = find_image(m, item->image);
-	struct model model;
-	int r = 0;
-
-	if (before == NULL)
-		return add_item(m, item, err);
-	if (strcmp(model_name(&before->model), model_name(&item->model)) != 0) {
-		r = error_set(err, EEXIST, "its image %s would be that of model \"%s\", too",
-			      item->image, model_name(&before->model));
-	} else {
-		model = before->model;
-		before->model = item->model;
-		item->model = model;
-	}
-	item_done(item);
-	return r;
-}
-
-/* One image for each Dockerfile that fits. */
-static int add_images(struct mad *m, const struct model *model, struct json_object *context,
-		      struct error *err)
-{
-	AUTO_DOCKERFILE_LIST struct dockerfile_list files = { .v = NULL };
-	const char *prefix = model_dockerfile(model);
-	int r;
-
-	if (prefix == NULL)
-		return error_set(err, EINVAL, "%s: it has no dockerfile", model->origin);
-	r = dockerfile_select(m->package_fd, prefix, context, &files, err);
-	for (size_t i = 0; i < files.n && r == 0; i++) {
-		struct mad_item item = MAD_ITEM_INIT;
-
-		r = fill_built_item(&item, model, &files.v[i], err);
-		if (r == 0)
-			r = add_built_item(m, &item, err);
-		else
-			item_done(&item);
-	}
-	return r;
-}
-
-/* MAD_CONTAINER_IMAGE: nothing is built, all models run in that image. */
-static int add_given_image(struct mad *m, const struct model *model, const char *image,
-			   struct error *err)
-{
-	struct mad_item item = MAD_ITEM_INIT;
-	int r = model_copy(&item.model, model, err);
-
-	if (r == 0)
-		r = copy_text(&item.image, image, err);
-	if (r == 0)
-		r = copy_text(&item.base, image, err);
-	if (r == 0)
-		r = name_item(&item, err);
-	if (r == 0)
-		return add_item(m, &item, err);
-	item_done(&item);
-	return r;
-}
-
-static int add_model(struct mad *m, const struct model *model, struct json_object *context,
-		     struct error *err)
-{
-	const char *image = json_str_or(m->context, "MAD_CONTAINER_IMAGE", NULL);
-	int r = image != NULL ? add_given_image(m, model, image, err)
-			      : add_images(m, model, context, err);
-
-	return r < 0 ? error_prefix(err, r, "model \"%s\"", model_name(model)) : 0;
+	if (*value != NULL || text == NULL)
+		return 0;
+	*value = strdup(text);
+	return *value == NULL ? error_set(err, ENOMEM, "out of memory") : 0;
 }
 
 /* ---- the package ---- */
@@ -212,8 +63,10 @@ static int merge_model_dir(const struct mad *m, struct error *err)
 
 	if (dir == NULL || *dir == '\0')
 		return 0;
-	if (!m->dry_run || is_here(m, dir))
-		return model_dir_merge(dir, ".", NULL, err);
+	if (!m->dry_run || is_here(m, dir) || access(dir, F_OK) < 0) {
+		model_dir_take(dir, m->from_manifest);
+		return 0;
+	}
 	r = error_set(err, EINVAL, "--dry-run: MODEL_DIR %s would have to be copied here", dir);
 	return error_hint(err, r, "unset MODEL_DIR and run it in that folder");
 }
@@ -246,7 +99,30 @@ static const char *host_os(void)
 	return "Unable to detect Host OS";
 }
 
-static int plan_package(struct mad *m, const struct config *cfg, struct error *err)
+/*
+ * Those that cannot be built are told now, and have their rows when it is their turn. When there
+ * are no others, nothing is begun.
+ */
+static int check_unbuildable(const struct mad *m, struct error *err)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->n_items; i++)
+		n += m->items[i].unbuildable;
+	for (size_t i = 0; i < m->n_items; i++) {
+		struct error why = ERROR_INIT;
+
+		if (!m->items[i].unbuildable)
+			continue;
+		if (n == m->n_items)
+			return mad_item_why(&m->items[i], err);
+		(void)mad_item_why(&m->items[i], &why);
+		log_failure(&why);
+	}
+	return 0;
+}
+
+static int plan_package(struct mad *m, struct config *cfg, struct error *err)
 {
 	AUTO_MODEL_LIST struct model_list models = MODEL_LIST_INIT;
 	AUTO_JSON struct json_object *context = NULL;
@@ -258,41 +134,24 @@ static int plan_package(struct mad *m, const struct config *cfg, struct error *e
 		r = select_models(m, &models, err);
 	if (r == 0)
 		r = package_ctx_test(".", &ctx_test, err);
+	/* the vendor of what is passed is that of the images, too */
+	if (r == 0)
+		r = fall_back(&cfg->gpu_vendor, cfg->gpu.gpu_vendor, err);
 	if (r < 0)
 		return r;
 	context =
 		dockerfile_context(m->context, cfg->gpu_vendor, cfg->guest_os, host_os(), ctx_test);
 	for (size_t i = 0; i < models.n && r == 0; i++)
-		r = add_model(m, &models.v[i], context, err);
+		r = mad_items_add_model(m, &models.v[i], context, err);
 	if (r == 0)
-		r = build_manifest_init(&m->manifest, m->context, cfg->gpu_vendor, cfg->guest_os,
-					err);
+		r = check_unbuildable(m, err);
+	if (r == 0)
+		r = build_manifest_init(&m->manifest, m->context, environ, cfg->gpu_vendor,
+					cfg->guest_os, err);
 	return r;
 }
 
 /* ---- a manifest ---- */
-
-static int add_manifest_image(struct mad *m, struct build_manifest_image *image, struct error *err)
-{
-	struct mad_item item = MAD_ITEM_INIT;
-	int r = model_copy(&item.model, &image->model, err);
-
-	if (r == 0)
-		r = copy_text(&item.image, image->image, err);
-	if (r == 0)
-		r = copy_text(&item.pull, image->pull, err);
-	if (r == 0)
-		r = copy_text(&item.gpu_vendor, image->gpu_vendor, err);
-	if (r == 0)
-		r = copy_text(&item.architecture, image->gpu_architecture, err);
-	if (r == 0)
-		r = name_item(&item, err);
-	item.record = json_object_get(image->object);
-	if (r == 0)
-		return add_item(m, &item, err);
-	item_done(&item);
-	return r;
-}
 
 static int add_manifest_images(struct mad *m, struct error *err)
 {
@@ -303,7 +162,10 @@ static int add_manifest_images(struct mad *m, struct error *err)
 		log_warning("%s: image \"%s\" has no model and is left out", m->o->manifest,
 			    images.without_model.v[i]);
 	for (size_t i = 0; i < images.n && r == 0; i++)
-		r = add_manifest_image(m, &images.v[i], err);
+		r = mad_items_add_image(m, &images.v[i], err);
+	if (r == 0 && images.n == 0)
+		r = error_set(err, EINVAL, "%s: there is no image with a model in it to run",
+			      m->o->manifest);
 	return r;
 }
 
@@ -317,6 +179,8 @@ static int plan_manifest(struct mad *m, struct error *err)
 		r = build_manifest_unmask(&m->manifest, m->context, environ, err);
 	if (r == 0)
 		r = add_manifest_images(m, err);
+	if (r == 0)
+		r = merge_model_dir(m, err);
 	if (r < 0)
 		return r;
 	merged = build_manifest_context(&m->manifest, m->context);
@@ -400,15 +264,12 @@ static void say_unused(const struct mad *m)
 static int choose_vendor(struct mad *m, struct error *err)
 {
 	struct config *cfg = m->cfg;
-	int r = 0;
+	int r = fall_back(&cfg->gpu_vendor, json_str_or(m->context, "gpu_vendor", NULL), err);
 
-	if (cfg->gpu_vendor == NULL)
-		r = copy_text(&cfg->gpu_vendor, json_str_or(m->context, "gpu_vendor", NULL), err);
-	if (r == 0 && cfg->guest_os == NULL)
-		r = copy_text(&cfg->guest_os, json_str_or(m->context, "guest_os", NULL), err);
-	if (r == 0 && cfg->gpu.mode != GPU_MODE_NONE && cfg->gpu.gpu_vendor == NULL &&
-	    cfg->gpu.gpu_ids.n == 0)
-		r = copy_text(&cfg->gpu.gpu_vendor,
+	if (r == 0)
+		r = fall_back(&cfg->guest_os, json_str_or(m->context, "guest_os", NULL), err);
+	if (r == 0 && cfg->gpu.mode != GPU_MODE_NONE && cfg->gpu.gpu_ids.n == 0)
+		r = fall_back(&cfg->gpu.gpu_vendor,
 			      cfg->gpu_vendor != NULL ? cfg->gpu_vendor : "AMD", err);
 	return r;
 }
@@ -452,7 +313,8 @@ static void plan_results(struct mad *m)
 		struct mad_item *item = &m->items[i];
 		const char *given = model_multiple_results(&item->model);
 
-		if (given == NULL || results_path(given, &item->results, &item->failed) < 0)
+		if (given == NULL || item->unbuildable ||
+		    results_path(given, &item->results, &item->failed) < 0)
 			continue;
 		if (strv_contains(&own, item->results))
 			(void)error_set(&item->failed, EINVAL,

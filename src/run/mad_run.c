@@ -77,6 +77,8 @@ static struct json_object *list_items(const struct mad *m)
 		json_add_str(o, "model", model_name(&m->items[i].model));
 		json_add_str(o, "image", m->items[i].image);
 		json_add_str(o, "dockerfile", m->items[i].dockerfile);
+		if (m->items[i].failed.msg[0] != '\0')
+			json_add_str(o, "failed", m->items[i].failed.msg);
 		(void)json_object_array_add(list, o);
 	}
 	return list;

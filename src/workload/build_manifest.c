@@ -110,8 +110,28 @@ static struct json_object *new_deployment(struct json_object *from)
 	return deployment;
 }
 
+/* What is given stays. */
+static void add_absent(struct json_object *to, const struct variables *vars)
+{
+	for (size_t i = 0; json_object_is_type(to, json_type_object) && i < vars->n; i++) {
+		if (!json_object_object_get_ex(to, vars->v[i].name, NULL))
+			json_add_str(to, vars->v[i].name, vars->v[i].value);
+	}
+}
+
+static int add_secrets(struct json_object *context, char *const *environ_v)
+{
+	AUTO_VARIABLES struct variables secrets = VARIABLES_INIT;
+
+	variables_set_secrets(&secrets, environ_v);
+	add_absent(member(context, "docker_env_vars"), &secrets);
+	add_absent(member(context, "docker_build_arg"), &secrets);
+	return secrets.r;
+}
+
 int build_manifest_init(struct build_manifest *ret, struct json_object *context,
-			const char *gpu_vendor, const char *guest_os, struct error *err)
+			char *const *environ_v, const char *gpu_vendor, const char *guest_os,
+			struct error *err)
 {
 	struct json_object *o = json_new_object(), *summary = json_new_object();
 
@@ -128,7 +148,9 @@ int build_manifest_init(struct build_manifest *ret, struct json_object *context,
 	json_add(o, "deployment_config", new_deployment(context));
 	ret->object = o;
 	ret->name = strdup(BUILD_MANIFEST_FILE);
-	return ret->name == NULL ? no_memory(err) : 0;
+	if (ret->name == NULL || add_secrets(member(o, "context"), environ_v) < 0)
+		return no_memory(err);
+	return 0;
 }
 
 static struct json_object *new_image(const struct build_manifest_build *b)
@@ -174,6 +196,48 @@ void build_manifest_add(struct build_manifest *m, const struct build_manifest_bu
 	(void)json_object_array_add(member(summary, "successful_builds"), image);
 	json_add_seconds(summary, "total_build_time", total + build->seconds);
 	add_credential(m, model_cred(build->model));
+}
+
+static char *given_key(const struct model *model)
+{
+	char *key = NULL;
+
+	if (asprintf(&key, "local-%s", model_name(model)) < 0)
+		return NULL;
+	for (char *c = strchr(key, '/'); c != NULL; c = strchr(c, '/'))
+		*c = '_';
+	return key;
+}
+
+struct json_object *build_manifest_add_given(struct build_manifest *m, const struct model *model,
+					     const char *image)
+{
+	AUTO_FREE char *key = given_key(model);
+	struct json_object *o;
+
+	if (key == NULL)
+		return NULL;
+	o = json_new_object();
+	json_add_str(o, "model", model_name(model));
+	json_add_str(o, "docker_image", image);
+	json_add_str(o, "dockerfile", "");
+	json_add_str(o, "base_docker", image);
+	json_add_str(o, "docker_sha", "");
+	json_add_u64(o, "build_time", 0);
+	json_add_bool(o, "local_image", true);
+	json_add(member(m->object, "built_images"), key, o);
+	json_add(member(m->object, "built_models"), key, json_object_get(model->object));
+	json_add_bool(m->object, "local_image_mode", true);
+	json_add_str(m->object, "local_image_name", image);
+	add_credential(m, model_cred(model));
+	return o;
+}
+
+bool build_manifest_is_empty(const struct build_manifest *m)
+{
+	struct json_object *list = member(m->object, "built_images");
+
+	return list == NULL || json_object_object_length(list) == 0;
 }
 
 void build_manifest_add_failure(struct build_manifest *m, const char *model,

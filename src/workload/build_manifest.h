@@ -11,6 +11,7 @@
 #define BMVM_WORKLOAD_BUILD_MANIFEST_H
 
 #include <json-c/json.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/cleanup.h"
@@ -45,14 +46,17 @@ void build_manifest_done(struct build_manifest *m);
 
 /**
  * build_manifest_init() - A manifest without images
- * @context:    the additional context, with docker_build_arg and docker_env_vars as they are used;
- *              NULL: none. What madengine records of it is copied, see its schema
+ * @context:    the additional context; NULL: none. What madengine records of it is copied, see its
+ *              schema
+ * @environ_v:  of the host: what variables_set_secrets() takes of it is used for images and
+ *              containers, so it is in docker_build_arg and docker_env_vars; NULL: nothing
  * @gpu_vendor, @guest_os: in capitals; NULL: "AMD", "UBUNTU"
  *
  * Return: 0; -ENOMEM.
  */
 int build_manifest_init(struct build_manifest *ret, struct json_object *context,
-			const char *gpu_vendor, const char *guest_os, struct error *err);
+			char *const *environ_v, const char *gpu_vendor, const char *guest_os,
+			struct error *err);
 
 /**
  * struct build_manifest_build - A build that went well; all borrowed
@@ -79,11 +83,25 @@ struct build_manifest_build {
 void build_manifest_add(struct build_manifest *m, const struct build_manifest_build *build);
 
 /**
+ * build_manifest_add_given() - Record a model that runs in an image which the user gave
+ *
+ * The key of both lists is local-NAME, "/" of the model's name as "_"; local_image_mode and
+ * local_image_name say that nothing was built. The model is recorded in full, so that it runs the
+ * same again (madengine leaves out its url and multiple_results).
+ * Return: its entry of built_images; borrowed, NULL without memory.
+ */
+struct json_object *build_manifest_add_given(struct build_manifest *m, const struct model *model,
+					     const char *image);
+
+/**
  * build_manifest_add_failure() - Record a build that failed
  * @architecture: NULL: none
  */
 void build_manifest_add_failure(struct build_manifest *m, const char *model,
 				const char *architecture, const char *error);
+
+/** build_manifest_is_empty() - Whether it has no image. */
+bool build_manifest_is_empty(const struct build_manifest *m);
 
 /** build_manifest_summary() - Its member "summary"; borrowed, NULL when there is none. */
 struct json_object *build_manifest_summary(const struct build_manifest *m);

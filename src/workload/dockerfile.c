@@ -361,7 +361,13 @@ static int load(int package_fd, const char *path, struct dockerfile *ret, struct
 	size_t len = 0;
 	int r = file_read_at(package_fd, path, DOCKERFILE_MAX, &text, &len, err);
 
-	return r < 0 ? r : dockerfile_parse(path, text, len, ret, err);
+	if (r == 0)
+		r = dockerfile_parse(path, text, len, ret, err);
+	if (r != -EINVAL)
+		return r;
+	if (err != NULL)
+		err->code = EBADMSG;
+	return -EBADMSG;
 }
 
 static int append(struct dockerfile_list *list, struct dockerfile *d, struct error *err)

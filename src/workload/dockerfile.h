@@ -96,8 +96,8 @@ int dockerfile_parse(const char *path, const char *text, size_t len, struct dock
  * @ret:        at least one; end with dockerfile_list_done(), written only on success
  *
  * Reads every candidate. Return: 0; -ENOENT no candidate, or none that fits, with each one's reason
- * as far as there is space; -EINVAL a bad prefix or header; -EFBIG a file over DOCKERFILE_MAX;
- * errno of reading.
+ * as far as there is space; -EINVAL a bad prefix; -EBADMSG a candidate's bad header, or none;
+ * -EFBIG a file over DOCKERFILE_MAX; errno of reading.
  */
 int dockerfile_select(int package_fd, const char *prefix, struct json_object *context,
 		      struct dockerfile_list *ret, struct error *err);

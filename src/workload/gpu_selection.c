@@ -115,8 +115,8 @@ int gpu_selection_count(struct json_object *context, struct json_object *deploym
 	return model_gpus(model);
 }
 
-int gpu_selection_choose(const struct gpus *gpus, const char *docker_gpus, int count,
-			 struct gpu_list *ret, struct error *err)
+int gpu_selection_choose(const struct gpus *gpus, size_t n_system, const char *docker_gpus,
+			 int count, struct gpu_list *ret, struct error *err)
 {
 	struct gpu_list listed = { .n = 0 };
 	int r;
@@ -124,16 +124,16 @@ int gpu_selection_choose(const struct gpus *gpus, const char *docker_gpus, int c
 	ret->n = 0;
 	if (gpus->vendor == GPU_VENDOR_NONE)
 		return 0;
-	r = gpu_selection_parse(docker_gpus, gpus->n, &listed, err);
+	r = gpu_selection_parse(docker_gpus, n_system, &listed, err);
 	if (r < 0)
 		return r;
 	if (count == MODEL_GPUS_ALL)
 		count = (int)listed.n;
-	if (count < 0 || (size_t)count > gpus->n || (size_t)count > listed.n)
+	if (count < 0 || (size_t)count > n_system || (size_t)count > listed.n)
 		return error_set(err, EINVAL,
 				 "Too many gpus requested(%d). System has %zu gpus. Context has "
 				 "%zu gpus.",
-				 count, gpus->n, listed.n);
+				 count, n_system, listed.n);
 	for (size_t i = 0; i < (size_t)count; i++) {
 		if (listed.v[i] >= gpus->n)
 			return error_set(err, EINVAL,

@@ -70,15 +70,16 @@ int gpu_selection_count(struct json_object *context, struct json_object *deploym
 
 /**
  * gpu_selection_choose() - The first @count of those that are listed
- * @docker_gpus: of the context, or NULL
+ * @n_system:    how many there are said to be: @gpus->n, unless the user says otherwise
+ * @docker_gpus: of the context; NULL: the first @n_system
  * @count:       as of gpu_selection_count()
  * @ret:         empty, whatever is asked for, when @gpus has no vendor
  *
  * Return: 0; -EINVAL more than there are, with madengine's words, or a chosen one that is not in
  * the guest.
  */
-int gpu_selection_choose(const struct gpus *gpus, const char *docker_gpus, int count,
-			 struct gpu_list *ret, struct error *err);
+int gpu_selection_choose(const struct gpus *gpus, size_t n_system, const char *docker_gpus,
+			 int count, struct gpu_list *ret, struct error *err);
 
 /** gpu_selection_options() - Append docker's options for the chosen ones; none without a vendor. */
 void gpu_selection_options(const struct gpus *gpus, const struct gpu_list *chosen,

@@ -25,14 +25,15 @@ bool image_filter_skips(const char *skip, enum gpu_vendor vendor, const char *ar
 	static const char brand[] = "NVIDIA ";
 	size_t len;
 
-	if (is_empty(skip) || is_empty(architecture) || vendor == GPU_VENDOR_NONE)
+	if (is_empty(skip) || is_empty(architecture))
 		return false;
 	len = strlen(architecture);
-	if (vendor == GPU_VENDOR_NVIDIA) {
-		if (strncmp(architecture, brand, sizeof(brand) - 1) == 0)
-			architecture += sizeof(brand) - 1;
-		len = strcspn(architecture, "- ");
+	if (strncmp(architecture, brand, sizeof(brand) - 1) == 0) {
+		architecture += sizeof(brand) - 1;
+		vendor = GPU_VENDOR_NVIDIA;
 	}
+	if (vendor == GPU_VENDOR_NVIDIA)
+		len = strcspn(architecture, "- ");
 	while (*skip != '\0') {
 		size_t n;
 

@@ -20,7 +20,8 @@ bool image_filter_fits(enum gpu_vendor vendor, const char *architecture, const c
 		       const char *image_architecture);
 
 /**
- * image_filter_skips() - Whether a model's skip_gpu_arch names the guest's architecture
+ * image_filter_skips() - Whether a model's skip_gpu_arch names the architecture
+ * @vendor:       of the guest; without one the user can have said an architecture all the same
  * @skip:         names with "," between, blanks around them do not count; NULL: none
  * @architecture: AMD: gfx942; NVIDIA: the product, "NVIDIA A100-SXM4-80GB", of which the word
  *                behind "NVIDIA " up to "-" or a blank counts ("A100"); NULL: none

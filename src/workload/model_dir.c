@@ -17,8 +17,10 @@
 #define PIECE     ((size_t)64 << 10)
 #define KEEP_MODE 0777U
 
+/* A run of a manifest wants no more than the first ones. */
 static const char *const items[] = { "docker", "scripts", "models.json", "credential.json",
 				     "data.json" };
+#define N_RUN_ITEMS 2
 
 /* The whole copy. */
 struct merge {
@@ -259,7 +261,8 @@ static int open_folder(const char *path, struct stat *st, struct error *err)
 	return fd;
 }
 
-int model_dir_merge(const char *from, const char *to, size_t *ret_files, struct error *err)
+static int merge_items(const char *from, const char *to, size_t n_items, size_t *ret_files,
+		       struct error *err)
 {
 	struct merge merge = { .entries = 0 };
 	struct pair p = { .merge = &merge, .path = from };
@@ -272,11 +275,27 @@ int model_dir_merge(const char *from, const char *to, size_t *ret_files, struct 
 		return from_fd < 0 ? from_fd : to_fd;
 	p.from_fd = from_fd;
 	p.to_fd = to_fd;
-	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(items) && !same(&p.from, &merge.to); i++) {
+	for (size_t i = 0; r == 0 && i < n_items && !same(&p.from, &merge.to); i++) {
 		if (fstatat(from_fd, items[i], &st, AT_SYMLINK_NOFOLLOW) == 0)
 			r = merge_entry(&p, items[i], err);
 	}
 	if (r == 0 && ret_files != NULL)
 		*ret_files = merge.files;
 	return r;
+}
+
+int model_dir_merge(const char *from, const char *to, size_t *ret_files, struct error *err)
+{
+	return merge_items(from, to, ARRAY_SIZE(items), ret_files, err);
+}
+
+void model_dir_take(const char *from, bool run_only)
+{
+	struct error err = ERROR_INIT;
+	size_t files = 0;
+
+	if (merge_items(from, ".", run_only ? N_RUN_ITEMS : ARRAY_SIZE(items), &files, &err) < 0)
+		log_warning("%s; what is in the current folder is taken as it is", err.msg);
+	else
+		log_debug("MODEL_DIR: %zu files copied from %s", files, from);
 }

@@ -11,6 +11,7 @@
 #ifndef BMVM_WORKLOAD_MODEL_DIR_H
 #define BMVM_WORKLOAD_MODEL_DIR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct error;
@@ -30,5 +31,14 @@ struct error;
  * errno of writing.
  */
 int model_dir_merge(const char *from, const char *to, size_t *ret_files, struct error *err);
+
+/**
+ * model_dir_take() - Copy a package's items into the current folder
+ * @from:     MODEL_DIR
+ * @run_only: only docker and scripts, as madengine does before it runs a manifest
+ *
+ * What fails is a warning, as in madengine: see model_dir_merge() for what that may be.
+ */
+void model_dir_take(const char *from, bool run_only);
 
 #endif

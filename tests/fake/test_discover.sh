@@ -90,8 +90,9 @@ rm models.json && ln -s ../precious models.json && echo kept > ../precious
 MODEL_DIR=$package discover 1
 says err "models.json is not copied: here it is a symbolic link"
 [ "$(cat ../precious)" = kept ] || fail "written through a link"
-MODEL_DIR=/nonexistent discover 1
-says err "MODEL_DIR: /nonexistent: No such file or directory"
+cd "$package" || exit 1
+MODEL_DIR=/nonexistent discover 0 --tags Sleeper --json
+says err "MODEL_DIR: /nonexistent: No such file or directory; what is in the current folder is taken as it is"
 
 # --- with python3 -----------------------------------------------------------------------------------
 

@@ -108,4 +108,21 @@ refused '--name: a VM named taken exists already' --name taken
 dry --copy-in vmlinuz:x --collect '*' --name free
 [ $code = 0 ] || fail "what is in order is refused"
 
+# --- models --------------------------------------------------------------------------------------------
+
+mkdir docker scripts
+echo '# CONTEXT {}' > docker/a.Dockerfile
+echo "# CONTEXT {'gpu_vendor': 'NVIDIA'}" > docker/b.Dockerfile
+cat > models.json <<- 'END'
+	[ { "name": "a", "dockerfile": "docker/a", "args": "", "tags": [] },
+	  { "name": "b", "dockerfile": "docker/b", "args": "", "tags": [] } ]
+END
+code=0
+"$BMVM" run --dry-run --hypervisor tcg -c '{"baremetal_vm": {"gpu_passthrough": {"mode": "none"}}}' --tags a,b \
+	> out 2> err || code=$?
+[ $code = 0 ] || fail "two models, of which one cannot be built: exit code $code"
+grep -q '^would run   model a in ci-a_a$' out || fail "the model that can be built"
+grep -q '^cannot run  model b: no Dockerfile docker/b' out || fail "the model that cannot be built"
+grep -q 'error: model "b": no Dockerfile docker/b' err || fail "it is not told on stderr"
+
 [ "$failures" = 0 ]

@@ -69,7 +69,7 @@ static void build(struct build_manifest *m)
 	make_model(&model,
 		   "{\"name\": \"m\", \"args\": \"\", \"cred\": \"C\", \"own\": [1], "
 		   "\"env_vars\": {\"API_KEY\": \"hidden\"}}");
-	cr_assert(build_manifest_init(m, context, "AMD", NULL, NULL) == 0);
+	cr_assert(build_manifest_init(m, context, NULL, "AMD", NULL, NULL) == 0);
 	build_manifest_add(m, &b);
 	b.image = "second";
 	b.gpu_architecture = NULL;
@@ -128,6 +128,63 @@ Test(build_manifest, is_written_in_the_known_form_without_secrets)
 	tree_remove(root);
 }
 
+/* Images and containers have them; who runs the manifest is told that they are wanted. */
+Test(build_manifest, secrets_of_the_environment_are_masked_in_it)
+{
+	static char *environ_v[] = { (char *)"MAD_SECRETS_HF=hidden", (char *)"OTHER=x",
+				     (char *)"MAD_SECRETS_X=not this", NULL };
+	AUTO_JSON struct json_object *context = parse(CONTEXT), *masked = NULL;
+	AUTO_BUILD_MANIFEST struct build_manifest m = BUILD_MANIFEST_INIT,
+						  again = BUILD_MANIFEST_INIT;
+	struct error err = ERROR_INIT;
+	struct json_object *env;
+
+	cr_assert_eq(build_manifest_init(&m, context, environ_v, NULL, NULL, &err), 0);
+	masked = build_manifest_masked(&m);
+	env = json_object_object_get(m.object, "context");
+	expect(json_object_object_get(env, "docker_build_arg"),
+	       "{\"BASE_DOCKER\": \"b\", \"MAD_SECRETS_X\": \"hidden\", \"MAD_SECRETS_HF\": "
+	       "\"hidden\"}");
+	env = json_object_object_get(json_object_object_get(masked, "context"), "docker_env_vars");
+	expect(env, "{\"A\": \"1\", \"HF_TOKEN\": \"" VARIABLES_MASK
+		    "\", \"MAD_SECRETS_HF\": \"" VARIABLES_MASK
+		    "\", \"MAD_SECRETS_X\": "
+		    "\"" VARIABLES_MASK "\"}");
+	read_text(&again, json_compact(masked));
+	cr_expect_eq(build_manifest_unmask(&again, NULL, NULL, &err), -ENOENT);
+	cr_expect_not_null(strstr(err.msg, "HF_TOKEN, MAD_SECRETS_HF, MAD_SECRETS_X"), "%s",
+			   err.msg);
+}
+
+/* It can be run again: neither the image nor the model is lost. */
+Test(build_manifest, of_an_image_that_was_given)
+{
+	AUTO_BUILD_MANIFEST struct build_manifest m = BUILD_MANIFEST_INIT;
+	AUTO_BUILD_MANIFEST_IMAGES struct build_manifest_images images = BUILD_MANIFEST_IMAGES_INIT;
+	AUTO_MODEL struct model model = MODEL_INIT;
+	struct json_object *entry;
+
+	make_model(&model,
+		   "{\"name\": \"d/e/m\", \"args\": \"--x 1\", \"cred\": \"C\", "
+		   "\"url\": \"https://h/u\", \"multiple_results\": \"t.csv\"}");
+	cr_assert_eq(build_manifest_init(&m, NULL, NULL, NULL, NULL, NULL), 0);
+	cr_expect(build_manifest_is_empty(&m));
+	entry = build_manifest_add_given(&m, &model, "h:5000/i:1");
+	expect(entry,
+	       "{\"model\": \"d/e/m\", \"docker_image\": \"h:5000/i:1\", \"dockerfile\": \"\", "
+	       "\"base_docker\": \"h:5000/i:1\", \"docker_sha\": \"\", \"build_time\": 0, "
+	       "\"local_image\": true}");
+	cr_expect_not(build_manifest_is_empty(&m));
+	expect(json_object_object_get(m.object, "local_image_mode"), "true");
+	expect(json_object_object_get(m.object, "local_image_name"), "\"h:5000/i:1\"");
+	expect(json_object_object_get(m.object, "credentials_required"), "[\"C\"]");
+	cr_assert_eq(build_manifest_images(&m, &images, NULL), 0);
+	cr_assert_eq(images.n, 1);
+	cr_expect_str_eq(images.v[0].key, "local-d_e_m");
+	cr_expect_str_eq(images.v[0].image, "h:5000/i:1");
+	cr_expect(json_object_equal(images.v[0].model.object, model.object));
+}
+
 Test(build_manifest, in_memory_it_is_in_clear)
 {
 	AUTO_BUILD_MANIFEST struct build_manifest m = BUILD_MANIFEST_INIT;
@@ -146,7 +203,7 @@ Test(build_manifest, without_a_context_it_has_all_keys)
 {
 	AUTO_BUILD_MANIFEST struct build_manifest m = BUILD_MANIFEST_INIT;
 
-	cr_assert(build_manifest_init(&m, NULL, NULL, "CENTOS", NULL) == 0);
+	cr_assert(build_manifest_init(&m, NULL, NULL, NULL, "CENTOS", NULL) == 0);
 	expect(m.object,
 	       "{\"built_images\": {}, \"built_models\": {}, \"context\": {\"docker_env_vars\": "
 	       "{}, \"docker_mounts\": {}, \"docker_build_arg\": {}, \"gpu_vendor\": \"AMD\", "
@@ -392,7 +449,9 @@ Test(image_filter, skipped_architectures)
 		{ "A100,H100", GPU_VENDOR_NVIDIA, "NVIDIA H100 PCIe", true },
 		{ "A100,H100", GPU_VENDOR_NVIDIA, "NVIDIA H200", false },
 		{ "A100", GPU_VENDOR_NVIDIA, "A100", true },
-		{ "gfx942", GPU_VENDOR_NONE, "gfx942", false },
+		{ "gfx942", GPU_VENDOR_NONE, "gfx942", true },
+		{ "gfx942", GPU_VENDOR_NONE, "", false },
+		{ "A100,H100", GPU_VENDOR_NONE, "NVIDIA A100-SXM4-80GB", true },
 		{ " , ,", GPU_VENDOR_AMD, "gfx942", false },
 	};
 

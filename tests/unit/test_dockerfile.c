@@ -228,7 +228,7 @@ Test(dockerfile, selection_from_a_package)
 		  "two.b.Dockerfile wants gpu_vendor "
 		  "\"AMD\", not \"NVIDIA\"",
 		  -ENOENT },
-		{ "docker/plain", "{}", "docker/plain.Dockerfile:1: no line", -EINVAL },
+		{ "docker/plain", "{}", "docker/plain.Dockerfile:1: no line", -EBADMSG },
 		{ "docker/missing", "{}", "no Dockerfile docker/missing.*", -ENOENT },
 		{ "nowhere/x", "{}", "nowhere", -ENOENT },
 		{ "docker/", "{}", "docker/: is a folder", -EINVAL },

@@ -118,7 +118,8 @@ Test(gpu_selection, the_first_of_the_listed)
 		struct gpus gpus = { .vendor = GPU_VENDOR_AMD, .n = table[i].system };
 		struct gpu_list list = { .n = 0 };
 		struct error err = ERROR_INIT;
-		int r = gpu_selection_choose(&gpus, table[i].list, table[i].count, &list, &err);
+		int r = gpu_selection_choose(&gpus, gpus.n, table[i].list, table[i].count, &list,
+					     &err);
 
 		cr_assert_eq(r, table[i].want == NULL ? -EINVAL : 0, "%zu: %s", i, err.msg);
 		if (r == 0)
@@ -128,13 +129,31 @@ Test(gpu_selection, the_first_of_the_listed)
 	}
 }
 
+/* MAD_SYSTEM_NGPUS */
+Test(gpu_selection, of_those_that_the_user_says_there_are)
+{
+	struct gpus gpus = { .vendor = GPU_VENDOR_AMD, .n = 4 };
+	struct gpu_list list = { .n = 0 };
+	struct error err = ERROR_INIT;
+
+	cr_assert_eq(gpu_selection_choose(&gpus, 2, NULL, -1, &list, &err), 0, "%s", err.msg);
+	cr_expect_str_eq(text_of(&list), "0,1");
+	cr_assert_eq(gpu_selection_choose(&gpus, 2, "2,3", -1, &list, &err), 0, "%s", err.msg);
+	cr_expect_str_eq(text_of(&list), "2,3");
+	cr_expect_eq(gpu_selection_choose(&gpus, 2, "0-3", -1, &list, &err), -EINVAL);
+	cr_expect_not_null(strstr(err.msg, "System has 2 gpus. Context has 4 gpus."), "%s",
+			   err.msg);
+	cr_expect_eq(gpu_selection_choose(&gpus, 8, NULL, -1, &list, &err), -EINVAL);
+	cr_expect_not_null(strstr(err.msg, "no GPU 4 in the guest, which has 4"), "%s", err.msg);
+}
+
 Test(gpu_selection, without_a_vendor_none_is_asked_for)
 {
 	struct gpus gpus = { .vendor = GPU_VENDOR_NONE };
 	struct gpu_list list = { .n = 3 };
 	AUTO_STRV struct strv args = STRV_INIT;
 
-	cr_assert(gpu_selection_choose(&gpus, "0-7", 8, &list, NULL) == 0);
+	cr_assert(gpu_selection_choose(&gpus, 0, "0-7", 8, &list, NULL) == 0);
 	cr_assert_eq(list.n, 0);
 	gpu_selection_options(&gpus, &list, &args);
 	cr_assert_eq(args.n, 0);

@@ -64,7 +64,7 @@ static struct mad make_run(void)
 	make_item(&m.items[0], "a", "");
 	make_item(&m.items[1], "b", ", \"multiple_results\": \"b.csv\"");
 	m.items[1].results = strdup("b.csv");
-	cr_assert_eq(build_manifest_init(&m.manifest, m.context, NULL, NULL, NULL), 0);
+	cr_assert_eq(build_manifest_init(&m.manifest, m.context, NULL, NULL, NULL, NULL), 0);
 	return m;
 }
 
