@@ -177,9 +177,27 @@ struct findings {
 	struct json_object *configs;
 };
 
+static const char *status_of(const struct mad_outcome *outcome, const struct findings *f)
+{
+	const char *metrics = variables_environ(environ, "MAD_COLLECT_METRICS");
+
+	return outcome_status(outcome->kind, &f->log,
+			      metrics != NULL && strcmp(metrics, "false") == 0);
+}
+
 static void findings_done(struct findings *f)
 {
 	(void)json_object_put(f->configs);
+}
+
+/* A model that failed has one row that says so: those of its table would be successes. */
+static void take_table(const struct mad_outcome *outcome, struct findings *f)
+{
+	f->log.measured = outcome->table != NULL;
+	if (f->log.measured && strcmp(status_of(outcome, f), "SUCCESS") == 0)
+		f->table = outcome->table;
+	else
+		f->log.measured = false;
 }
 
 static void read_findings(struct mad *m, const struct mad_item *item,
@@ -190,10 +208,8 @@ static void read_findings(struct mad *m, const struct mad_item *item,
 
 	if (log_findings_read(log_fd, &item->rules, &f->log, &why) < 0)
 		mad_books_fault(m, &why);
-	if (outcome->kind == OUTCOME_FINISHED && item->results != NULL) {
-		f->table = outcome->table;
-		f->log.measured = outcome->table != NULL;
-	}
+	if (outcome->kind == OUTCOME_FINISHED && item->results != NULL)
+		take_table(outcome, f);
 	if (model_scripts(model) != NULL &&
 	    perf_configs_load(m->package_fd, model_scripts(model), model_args(model), &f->configs,
 			      &why) < 0)
@@ -259,14 +275,6 @@ void mad_books_fault(struct mad *m, const struct error *why)
 {
 	log_failure(why);
 	m->books_failed = true;
-}
-
-static const char *status_of(const struct mad_outcome *outcome, const struct findings *f)
-{
-	const char *metrics = variables_environ(environ, "MAD_COLLECT_METRICS");
-
-	return outcome_status(outcome->kind, &f->log,
-			      metrics != NULL && strcmp(metrics, "false") == 0);
 }
 
 static void write_rows(struct mad *m, const struct mad_item *item,

@@ -218,6 +218,27 @@ Test(mad_books, have_the_table_that_was_brought)
 	expect_statuses("perf.csv", "b_other", "");
 }
 
+/* madengine imports no table of a model that failed. */
+Test(mad_books, have_no_successes_of_a_model_that_failed)
+{
+	AUTO_RUN struct mad m = make_run();
+	AUTO_CSV struct csv csv = CSV_INIT;
+	struct mad_outcome done = { .kind = OUTCOME_FINISHED, .gpus = 0, .test_s = 1 };
+	struct error err = ERROR_INIT;
+
+	tree_file(root, "b.csv", "model,performance,metric\nx,1,m\ny,2,m\n");
+	cr_assert_eq(mad_books_open(&m, &err), 0, "%s", err.msg);
+	cr_assert_eq(multi_results_read(m.package_fd, "b.csv", &csv, &err), 0, "%s", err.msg);
+	done.table = &csv;
+	add(&m, 1, &done, "RuntimeError: boom\nperformance: 5 x\n");
+	expect_statuses("perf.csv", "b", "FAILURE");
+	expect_statuses("perf.csv", "b_x", "");
+	expect_statuses("perf_super.csv", "b", "FAILURE");
+	expect_statuses("perf_super.csv", "b_y", "");
+	expect_json("perf_entry.json", "performance", "\"\"");
+	cr_expect_eq(mad_verdict(&m), 3);
+}
+
 static const struct error lost = { .code = ECONNRESET, .msg = "the VM is gone" };
 
 /* The guest was up: models the run did not come to have their rows, and nothing has succeeded. */
