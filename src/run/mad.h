@@ -3,7 +3,7 @@
  * A run of MAD models, inside: what the files mad_*.c share. run/models.h is for others.
  *
  * The package is the current folder. What is run is decided before anything is touched
- * (mad_plan.c); then the stages of mad_run.c: Docker, the package into the guest (mad_package.c),
+ * (mad_plan.c, mad_outputs.c); then the stages of mad_run.c: Docker, the package into the guest (mad_package.c),
  * images (mad_build.c), models (mad_job.c and mad_model.c), each with its logs (mad_logs.c), with
  * what it leaves (mad_collect.c) and its row in the books (mad_books.c).
  */
@@ -89,6 +89,7 @@ struct mad_item {
  * @run:         the run that is under way, borrowed
  * @cfg:         of the VM, borrowed; gets mounts for local data
  * @dry_run:     nothing may be changed
+ * @receipt:     of --receipt, absolute; borrowed, or NULL
  * @code:        exit code of what ended it before a model ran; 0: nothing did
  * @context:     additional context, owned; never NULL after mad_plan()
  * @deployment:  its or the manifest's deployment_config, borrowed from @context, or NULL
@@ -108,6 +109,7 @@ struct mad {
 	struct run *run;
 	struct config *cfg;
 	bool dry_run;
+	const char *receipt;
 	int code;
 	struct json_object *context;
 	struct json_object *deployment;
@@ -146,6 +148,17 @@ void mad_done(struct mad *m);
 
 /** mad_folders_plan() - Decide on data and docker_mounts; part of mad_plan(). Return: 0; -errno. */
 int mad_folders_plan(struct mad *m, struct error *err);
+
+/* ---- mad_outputs.c ---- */
+
+/**
+ * mad_outputs_check() - Whether each file that an option names is one of its own
+ *
+ * Two that are the same, by whatever path, or one that is a file of ours or of the package, would
+ * replace each other; part of mad_plan(). --output may be perf_entry.csv, which is the book then.
+ * Return: 0; -EINVAL which; -ENOMEM; errno of looking at the package's folder.
+ */
+int mad_outputs_check(const struct mad *m, struct error *err);
 
 /* ---- mad_exec.c ---- */
 

@@ -130,7 +130,7 @@ static void named_files(const struct mad *m, const char *ret[N_NAMED])
 	ret[1] = m->o->summary;
 	ret[2] = m->o->manifest;
 	ret[3] = m->o->manifest_output;
-	ret[4] = m->run == NULL ? NULL : m->run->o->receipt;
+	ret[4] = m->receipt;
 }
 
 void mad_books_own(const struct mad *m, struct strv *ret)
@@ -357,8 +357,10 @@ static void remove_entries(const struct mad *m)
 	static const char *const names[] = { "perf_entry.csv", "perf_entry.json",
 					     "perf_entry_super.csv", "perf_entry_super.json" };
 
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		(void)unlinkat(m->package_fd, names[i], 0);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (!perf_files_is_book(m->package_fd, m->o->output, names[i]))
+			(void)unlinkat(m->package_fd, names[i], 0);
+	}
 }
 
 /* Those the run did not come to. On a host that was left as it was before there are no rows. */

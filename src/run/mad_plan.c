@@ -467,6 +467,8 @@ static int plan_all(struct mad *m, struct error *err)
 	int r = check_options(m, err);
 
 	if (r == 0)
+		r = mad_outputs_check(m, err);
+	if (r == 0)
 		r = m->from_manifest ? plan_manifest(m, err) : plan_package(m, m->cfg, err);
 	if (r == 0)
 		r = choose_vendor(m, err);

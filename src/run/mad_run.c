@@ -88,6 +88,7 @@ int run_models(struct run_options *o, const struct mad_options *options)
 	struct mad m = { .o = options,
 			 .cfg = &o->cfg,
 			 .dry_run = o->dry_run,
+			 .receipt = o->receipt,
 			 .manifest = BUILD_MANIFEST_INIT,
 			 .package_fd = -1 };
 	struct task task = { .stages = stages,

@@ -299,6 +299,23 @@ Test(mad_books, are_cleaned_up_of_what_this_run_wrote)
 	expect_statuses("perf.csv", "a", "FAILURE");
 }
 
+/* --output perf_entry.csv: the book is no entry that could be removed. */
+Test(mad_books, are_not_cleaned_up_of_the_book)
+{
+	const struct mad_outcome done = { .kind = OUTCOME_FINISHED, .gpus = 0, .test_s = 1 };
+	AUTO_RUN struct mad m = make_run();
+	struct error err = ERROR_INIT;
+
+	options.cleanup_perf = true;
+	options.output = "./perf_entry.csv";
+	cr_assert_eq(mad_books_open(&m, &err), 0, "%s", err.msg);
+	add(&m, 0, &done, "performance: 5 x\n");
+	add(&m, 0, &done, "");
+	cr_expect_eq(mad_books_close(&m, NULL, &err), 0, "%s", err.msg);
+	expect_statuses("perf_entry.csv", "a", "SUCCESS FAILURE");
+	cr_expect_eq(access("perf_entry.json", F_OK), -1);
+}
+
 /* Whatever way the options name them. */
 Test(mad_books, know_the_files_that_options_name)
 {
@@ -345,13 +362,11 @@ Test(mad_books, are_kept_wherever_they_are)
 	AUTO_RUN struct mad m = make_run();
 	AUTO_KEPT_FILES struct kept_files kept = KEPT_FILES_INIT;
 	AUTO_FREE char *output = path_join(root, "elsewhere/rows.csv");
-	char receipt[] = "receipt.json";
-	struct run_options run_options = { .receipt = receipt };
-	struct run run_of_it = { .o = &run_options };
+	AUTO_FREE char *receipt = path_join(root, "receipt.json");
 	struct error err = ERROR_INIT;
 
 	tree_dir(root, "elsewhere");
-	m.run = &run_of_it;
+	m.receipt = receipt;
 	options.output = output;
 	options.summary = "s.json";
 	options.manifest = "m.json";

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "config/config.h"
 #include "run/mad.h"
@@ -15,6 +16,7 @@
 static char *root;
 static struct mad_options options;
 static struct config cfg;
+static const char *run_receipt;
 
 static void setup(void)
 {
@@ -49,6 +51,7 @@ static int plan(struct mad *m, struct error *err)
 	*m = (struct mad){ .o = &options,
 			   .cfg = &cfg,
 			   .dry_run = true,
+			   .receipt = run_receipt,
 			   .manifest = BUILD_MANIFEST_INIT,
 			   .package_fd = -1 };
 	return mad_plan(m, err);
@@ -118,5 +121,95 @@ Test(mad_plan, a_table_that_cannot_be_is_its_models_failure)
 		cr_assert_eq(plan(&m, &err), 0, "%s", err.msg);
 		cr_expect_not_null(strstr(m.items[0].failed.msg, names[i]), "%s",
 				   m.items[0].failed.msg);
+	}
+}
+
+/* ---- files that options name ---- */
+
+static void expect_wrong(const char *why)
+{
+	AUTO_RUN struct mad m = { .package_fd = -1 };
+	struct error err = ERROR_INIT;
+
+	cr_expect_eq(plan(&m, &err), -EINVAL, "%s", why);
+	cr_expect_eq(m.code, 4, "%s", why);
+	cr_expect_not_null(strstr(err.msg, why), "%s", err.msg);
+}
+
+/* One that has something else in it would be replaced, with the rows of a run. */
+Test(mad_plan, no_option_names_a_file_of_ours)
+{
+	AUTO_FREE char *receipt = path_join(root, "perf_super.json");
+
+	write_models("");
+	tree_dir(root, "sub");
+	cr_assert_eq(symlink("perf_entry.json", "link"), 0);
+	options.output = "perf_super.csv";
+	expect_wrong("--output perf_super.csv: perf_super.csv here is for something else");
+	options.output = "link";
+	expect_wrong("--output link: perf_entry.json here");
+	options.output = NULL;
+	options.summary = "perf.csv";
+	expect_wrong("--summary-output perf.csv");
+	options.summary = "sub/../m.run.live.log";
+	expect_wrong("--summary-output sub/../m.run.live.log: m.run.live.log here");
+	options.summary = NULL;
+	options.manifest_output = "./models.json";
+	expect_wrong("--manifest-output ./models.json: models.json here");
+	options.manifest_output = NULL;
+	run_receipt = receipt;
+	expect_wrong("perf_super.json here");
+}
+
+/* Also in a folder that is not there yet. */
+Test(mad_plan, no_two_options_name_one_file)
+{
+	AUTO_FREE char *receipt = path_join(root, "sub/rows.csv");
+
+	write_models("");
+	tree_dir(root, "sub");
+	cr_assert_eq(symlink("sub", "link"), 0);
+	options.output = "sub/rows.csv";
+	options.summary = "link//rows.csv";
+	expect_wrong("--output sub/rows.csv and --summary-output link//rows.csv are one file");
+	options.summary = NULL;
+	run_receipt = receipt;
+	expect_wrong("are one file");
+	run_receipt = NULL;
+	options.output = "new/deep/x";
+	options.manifest_output = "./new/.//deep/x";
+	expect_wrong("--output new/deep/x and --manifest-output ./new/.//deep/x are one file");
+	options.output = NULL;
+	options.manifest_output = NULL;
+	options.summary = "sub/data.json";
+	options.data_config = "sub/data.json";
+	expect_wrong("--summary-output sub/data.json and --data-config sub/data.json are one");
+	options.summary = "m.json";
+	options.data_config = NULL;
+	options.manifest = "m.json";
+	expect_wrong("--summary-output m.json and --manifest-file m.json are one file");
+}
+
+Test(mad_plan, options_name_their_own_files)
+{
+	static const struct mad_options all[] = {
+		{ .output = "perf.csv", .manifest_output = "./build_manifest.json" },
+		{ .output = "perf_entry.csv" }, /* as with madengine */
+		{ .manifest = "build_manifest.json", .manifest_output = "build_manifest.json" },
+		{ .manifest = "m.json", .manifest_output = "m.json" },
+		{ .output = "sub/perf.csv", .summary = "sub/models.json" },
+		{ .output = "new/rows.csv", .summary = "rows.csv" },
+	};
+
+	write_models("");
+	tree_dir(root, "sub");
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		AUTO_RUN struct mad m = { .package_fd = -1 };
+		struct error err = ERROR_INIT;
+		struct strv tags = options.tags;
+
+		options = all[i];
+		options.tags = tags;
+		cr_expect_eq(plan(&m, &err), 0, "%zu: %s", i, err.msg);
 	}
 }
