@@ -3,9 +3,9 @@
  * A run of MAD models, inside: what the files mad_*.c share. run/models.h is for others.
  *
  * The package is the current folder. What is run is decided before anything is touched
- * (mad_plan.c, mad_outputs.c); then the stages of mad_run.c: Docker, the package into the guest (mad_package.c),
- * images (mad_build.c), models (mad_job.c and mad_model.c), each with its logs (mad_logs.c), with
- * what it leaves (mad_collect.c) and its row in the books (mad_books.c).
+ * (mad_plan.c, mad_outputs.c); then the stages of mad_run.c: Docker, the package into the guest
+ * (mad_package.c), images (mad_build.c), models (mad_job.c and mad_model.c), each with its logs
+ * (mad_logs.c), with what it leaves (mad_collect.c) and its row in the books (mad_books.c).
  */
 #ifndef BMVM_RUN_MAD_H
 #define BMVM_RUN_MAD_H
@@ -101,6 +101,7 @@ struct mad_item {
  * @summary:     of the run phase, owned
  * @started:     the guest is up: what is not run from now on has its rows, too
  * @wrote:       there are rows of this run
+ * @n_unreached: models that it did not come to
  * @books_failed: something of what a run leaves could not be written
  * @package_fd:  the current folder
  */
@@ -127,6 +128,7 @@ struct mad {
 	struct json_object *summary;
 	bool started;
 	bool wrote;
+	size_t n_unreached;
 	bool books_failed;
 	int package_fd;
 };
@@ -368,13 +370,20 @@ void mad_books_add(struct mad *m, struct mad_item *item, const struct mad_outcom
 /** mad_books_fault() - Tell what of the books could not be written; the run has failed then. */
 void mad_books_fault(struct mad *m, const struct error *why);
 
+/**
+ * mad_books_unreached() - Models that the run did not come to have failed with it
+ * @failed: what ended the run
+ *
+ * They have rows if the guest was up. Does nothing for those that the books have already.
+ */
+void mad_books_unreached(struct mad *m, const struct error *failed);
+
 /** mad_books_note() - Tell the receipt which models were run, and where their rows are. */
 void mad_books_note(struct mad *m);
 
 /**
- * mad_books_close() - Write the summary
- * @failed: what ended the run, NULL: it came to its end. Models that it did not come to have failed
- *          with it, with rows if the guest was up
+ * mad_books_close() - Write the summary, and tell of models that were not run
+ * @failed: what ended the run, see mad_books_unreached(); NULL: it came to its end
  *
  * Return: 0; errno of writing the summary.
  */

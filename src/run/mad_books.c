@@ -344,7 +344,7 @@ void mad_books_add(struct mad *m, struct mad_item *item, const struct mad_outcom
 
 void mad_books_note(struct mad *m)
 {
-	AUTO_FREE char *path = realpath(book(m).path, NULL);
+	AUTO_FREE char *path = m->wrote ? realpath(book(m).path, NULL) : NULL;
 
 	front_note(&m->run->front, "models", json_object_get(m->summary));
 	if (path != NULL)
@@ -363,14 +363,13 @@ static void remove_entries(const struct mad *m)
 	}
 }
 
-/* Those the run did not come to. On a host that was left as it was before there are no rows. */
-static void add_unreached(struct mad *m, const struct error *failed)
+/* On a host that was left as it was before there are no rows. */
+void mad_books_unreached(struct mad *m, const struct error *failed)
 {
 	const struct mad_outcome outcome = {
 		.kind = OUTCOME_INFRASTRUCTURE, .why = *failed, .gpus = -1, .test_s = -1
 	};
 	const struct findings nothing = { .configs = NULL };
-	size_t n = 0;
 
 	for (size_t i = 0; i < m->n_items; i++) {
 		struct mad_item *item = &m->items[i];
@@ -378,13 +377,11 @@ static void add_unreached(struct mad *m, const struct error *failed)
 		if (item->told || item->left_out)
 			continue;
 		item->told = true;
-		n++;
+		m->n_unreached++;
 		count(m, item, &outcome, &nothing, m->started ? 1 : 0);
 		if (m->started)
 			write_rows(m, item, &outcome, &nothing);
 	}
-	if (n > 0)
-		log_error("%zu of %zu models were not run", n, m->n_items);
 }
 
 int mad_books_close(struct mad *m, const struct error *failed, struct error *err)
@@ -393,7 +390,9 @@ int mad_books_close(struct mad *m, const struct error *failed, struct error *err
 	struct json_object *summary = m->summary;
 
 	if (failed != NULL)
-		add_unreached(m, failed);
+		mad_books_unreached(m, failed);
+	if (m->n_unreached > 0)
+		log_error("%zu of %zu models were not run", m->n_unreached, m->n_items);
 	if (m->o->cleanup_perf && m->wrote)
 		remove_entries(m);
 	if (m->o->summary == NULL)

@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "results/multi_results.h"
+#include "run/channel.h"
 #include "run/mad.h"
 #include "tests/unit/helper_tree.h"
 
@@ -265,6 +266,44 @@ Test(mad_books, have_what_the_run_did_not_come_to)
 	/* it came to no container */
 	cr_expect_eq(access("perf_entry_super.json", F_OK), 0);
 	expect_statuses("perf_super.csv", "b", "");
+}
+
+/* The receipt is written before the summary: it has all models by then. */
+Test(mad_books, tell_the_receipt_of_all_models)
+{
+	const struct mad_outcome done = { .kind = OUTCOME_FINISHED, .gpus = 0, .test_s = 1 };
+	AUTO_RUN struct mad m = make_run();
+	AUTO_JSON struct json_object *models = NULL, *csv = NULL;
+	AUTO_FREE char *path = realpath(".", NULL);
+	struct json_object *value = NULL, *failed = NULL;
+	struct run run_of_it = { .o = NULL };
+	struct error err = ERROR_INIT;
+	int ends[2];
+
+	cr_assert_eq(channel_pair(ends, &err), 0, "%s", err.msg);
+	run_of_it.front.fd = ends[0];
+	m.run = &run_of_it;
+	m.started = true;
+	cr_assert_eq(mad_books_open(&m, &err), 0, "%s", err.msg);
+	add(&m, 0, &done, "performance: 5 x\n");
+	mad_books_unreached(&m, &lost);
+	mad_books_note(&m);
+	cr_assert_eq(channel_receive(ends[1], &models, &err), 0, "%s", err.msg);
+	cr_assert_eq(channel_receive(ends[1], &csv, &err), 0, "%s", err.msg);
+	cr_expect_str_eq(json_str_or(models, "key", ""), "models");
+	cr_assert_eq(json_get_object(models, "value", &value, &err), 0, "%s", err.msg);
+	cr_expect_eq(json_u64_or(value, "total_runs", 0), 2);
+	cr_assert_eq(json_get_array(value, "failed_runs", &failed, &err), 0, "%s", err.msg);
+	cr_expect_str_eq(json_str_or(json_object_array_get_idx(failed, 0), "kind", ""),
+			 "infrastructure");
+	cr_expect_str_eq(json_str_or(csv, "key", ""), "perf_csv");
+	cr_expect_not_null(strstr(json_str_or(csv, "value", ""), path));
+	/* each once, in the order of the models */
+	cr_expect_eq(mad_books_close(&m, &lost, &err), 0, "%s", err.msg);
+	expect_statuses("perf.csv", "a", "SUCCESS");
+	expect_statuses("perf.csv", "b", "FAILURE");
+	close(ends[0]);
+	close(ends[1]);
 }
 
 /* It was not: the host stays as it was, but for the summary that was asked for. */
