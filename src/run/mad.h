@@ -88,20 +88,21 @@ struct mad_item {
  * @o:           what was typed, borrowed
  * @run:         the run that is under way, borrowed
  * @cfg:         of the VM, borrowed; gets mounts for local data
- * @dry_run:     nothing may be changed
+ * @folder:      where the package is in the guest: MAD_FOLDER
  * @receipt:     of --receipt, absolute; borrowed, or NULL
+ * @dry_run:     nothing may be changed
  * @code:        exit code of what ended it before a model ran; 0: nothing did
  * @context:     additional context, owned; never NULL after mad_plan()
  * @deployment:  its or the manifest's deployment_config, borrowed from @context, or NULL
  * @docker_mounts: of the context, paths as they are in the guest; owned
  * @tools, @credentials: as read, owned; @tools NULL without a file
+ * @n_unreached: models that the run did not come to
  * @guest:       what mad_gpus_look() found
  * @common:      Dockerfiles are offered docker/common
  * @machine:     the host's name
  * @summary:     of the run phase, owned
  * @started:     the guest is up: what is not run from now on has its rows, too
  * @wrote:       there are rows of this run
- * @n_unreached: models that it did not come to
  * @books_failed: something of what a run leaves could not be written
  * @package_fd:  the current folder
  */
@@ -109,8 +110,9 @@ struct mad {
 	const struct mad_options *o;
 	struct run *run;
 	struct config *cfg;
-	bool dry_run;
+	const char *folder;
 	const char *receipt;
+	bool dry_run;
 	int code;
 	struct json_object *context;
 	struct json_object *deployment;
@@ -122,13 +124,13 @@ struct mad {
 	struct mad_item *items;
 	size_t n_items;
 	size_t n_build_failures;
+	size_t n_unreached;
 	struct guest_gpus guest;
 	bool common;
 	char machine[256];
 	struct json_object *summary;
 	bool started;
 	bool wrote;
-	size_t n_unreached;
 	bool books_failed;
 	int package_fd;
 };

@@ -101,6 +101,7 @@ int run_models(struct run_options *o, const struct mad_options *options)
 	struct error err = ERROR_INIT;
 	struct mad m = { .o = options,
 			 .cfg = &o->cfg,
+			 .folder = MAD_FOLDER,
 			 .dry_run = o->dry_run,
 			 .receipt = o->receipt,
 			 .manifest = BUILD_MANIFEST_INIT,
