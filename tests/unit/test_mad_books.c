@@ -487,6 +487,28 @@ Test(mad_logs, of_two_runs_at_once_are_two)
 	cr_expect_eq(access("m.3.live.log", F_OK), -1);
 }
 
+/* With sudo in a user's folder, too. */
+Test(mad_logs, are_the_folders_owners)
+{
+	static const char *const names[] = { "m.build.live.log", "m.run.live.log", "m.live.log",
+					     BUILD_MANIFEST_FILE };
+	AUTO_RUN struct mad m = make_run();
+	AUTO_LIVE_LOG struct live_log log = LIVE_LOG_INIT;
+	struct stat st;
+
+	if (geteuid() != 0)
+		return;
+	cr_assert_eq(chown(root, 4711, 4712), 0);
+	build(&m, "build");
+	run(&m, &log, "run");
+	mad_logs_join(&m, &m.items[0], log.fd);
+	cr_assert_eq(build_manifest_save(&m.manifest, AT_FDCWD, BUILD_MANIFEST_FILE, NULL), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		cr_assert_eq(stat(names[i], &st), 0, "%s", names[i]);
+		cr_expect(st.st_uid == 4711 && st.st_gid == 4712, "%s", names[i]);
+	}
+}
+
 Test(mad_logs, that_cannot_be_joined_make_the_run_fail)
 {
 	AUTO_RUN struct mad m = make_run();
