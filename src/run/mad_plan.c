@@ -359,9 +359,11 @@ static int check_options(const struct mad *m, struct error *err)
 	if (cpus != NULL && !json_object_is_type(cpus, json_type_string) &&
 	    !json_object_is_type(cpus, json_type_int))
 		return error_set(err, EINVAL, "docker_cpus: must be a text like \"0-3,7\"");
-	if (!m->o->keep_alive || m->cfg->cleanup.mode != CLEANUP_DESTROY)
+	if (!m->o->keep_alive || m->cfg->cleanup.mode == CLEANUP_PRESERVE)
 		return 0;
-	r = error_set(err, EINVAL, "--keep-alive keeps a container, but its VM would be destroyed");
+	r = error_set(
+		err, EINVAL, "--keep-alive keeps a container, but its VM would be destroyed%s",
+		m->cfg->cleanup.mode == CLEANUP_PRESERVE_ON_FAILURE ? " after a success" : "");
 	return error_hint(err, r, "--preserve, or cleanup.mode \"preserve\"");
 }
 

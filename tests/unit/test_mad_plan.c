@@ -105,6 +105,30 @@ Test(mad_plan, wrong_rules_of_the_context)
 	cr_expect_not_null(strstr(err.msg, "log_error_patterns: not a list"), "%s", err.msg);
 }
 
+/* After a success, too. */
+Test(mad_plan, a_container_is_kept_only_with_its_vm)
+{
+	static const struct {
+		enum cleanup_mode mode;
+		int want;
+	} cases[] = {
+		{ CLEANUP_DESTROY, -EINVAL },
+		{ CLEANUP_PRESERVE_ON_FAILURE, -EINVAL },
+		{ CLEANUP_PRESERVE, 0 },
+	};
+
+	write_models("");
+	options.keep_alive = true;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		AUTO_RUN struct mad m = { .package_fd = -1 };
+		struct error err = ERROR_INIT;
+
+		cfg.cleanup.mode = cases[i].mode;
+		cr_expect_eq(plan(&m, &err), cases[i].want, "%zu: %s", i, err.msg);
+		cr_expect_eq(m.code, cases[i].want == 0 ? 0 : 4);
+	}
+}
+
 /* The others can run. */
 Test(mad_plan, a_table_that_cannot_be_is_its_models_failure)
 {
