@@ -83,30 +83,90 @@ int file_read_input(const char *path, size_t cap, char **ret, size_t *ret_len, s
 	return read_whole(fd, path, cap, ret, ret_len, err);
 }
 
-int file_write_atomic_at(int dir_fd, const char *path, const void *data, size_t len, mode_t mode,
-			 struct error *err)
+/* The folder of @path; owned by the caller, NULL without memory. */
+static char *folder_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	if (slash == NULL)
+		return strdup(".");
+	return strndup(path, slash == path ? 1 : (size_t)(slash - path));
+}
+
+int file_own_as_folder(int dir_fd, const char *path, int fd)
+{
+	AUTO_FREE char *folder = folder_of(path);
+	struct stat st;
+
+	if (folder == NULL)
+		return -ENOMEM;
+	if (geteuid() != 0)
+		return 0;
+	if (fstatat(dir_fd, folder, &st, 0) < 0 || fchown(fd, st.st_uid, st.st_gid) < 0)
+		return -errno;
+	return 0;
+}
+
+/* @for_user: it becomes the folder's owner's, where the file system lets us. */
+struct target {
+	int dir_fd;
+	const char *path;
+	bool for_user;
+};
+
+/* Whoever owns the folder may have anything under the temporary name. */
+static int open_tmp(const struct target *t, const char *tmp)
+{
+	int flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW;
+
+	if (!t->for_user)
+		return openat(t->dir_fd, tmp, flags | O_TRUNC, 0600);
+	(void)unlinkat(t->dir_fd, tmp, 0);
+	return openat(t->dir_fd, tmp, flags | O_EXCL, 0600);
+}
+
+static int write_atomic(const struct target *t, const void *data, size_t len, mode_t mode,
+			struct error *err)
 {
 	AUTO_FREE char *tmp = NULL;
 	AUTO_CLOSE int fd = -1;
 	int r;
 
-	if (asprintf(&tmp, "%s.tmp.%d", path, (int)getpid()) < 0) {
+	if (asprintf(&tmp, "%s.tmp.%d", t->path, (int)getpid()) < 0) {
 		tmp = NULL;
-		return error_set(err, ENOMEM, "write %s: out of memory", path);
+		return error_set(err, ENOMEM, "write %s: out of memory", t->path);
 	}
-	fd = openat(dir_fd, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	fd = open_tmp(t, tmp);
 	if (fd < 0)
 		return error_errno(err, "create %s", tmp);
 	r = fd_write_all(fd, data, len);
+	if (t->for_user)
+		(void)file_own_as_folder(t->dir_fd, t->path, fd);
 	if (r == 0 && (fchmod(fd, mode) < 0 || fsync(fd) < 0))
 		r = -errno;
-	if (r == 0 && renameat(dir_fd, tmp, dir_fd, path) < 0)
+	if (r == 0 && renameat(t->dir_fd, tmp, t->dir_fd, t->path) < 0)
 		r = -errno;
 	if (r < 0) {
-		(void)unlinkat(dir_fd, tmp, 0);
-		return error_set(err, -r, "write %s: %s", path, strerror(-r));
+		(void)unlinkat(t->dir_fd, tmp, 0);
+		return error_set(err, -r, "write %s: %s", t->path, strerror(-r));
 	}
 	return 0;
+}
+
+int file_write_atomic_at(int dir_fd, const char *path, const void *data, size_t len, mode_t mode,
+			 struct error *err)
+{
+	const struct target t = { .dir_fd = dir_fd, .path = path };
+
+	return write_atomic(&t, data, len, mode, err);
+}
+
+int file_write_for_user_at(int dir_fd, const char *path, const void *data, size_t len, mode_t mode,
+			   struct error *err)
+{
+	const struct target t = { .dir_fd = dir_fd, .path = path, .for_user = true };
+
+	return write_atomic(&t, data, len, mode, err);
 }
 
 int file_rewrite_at(int dir_fd, const char *path, const void *data, size_t len, struct error *err)

@@ -50,6 +50,25 @@ int file_write_atomic_at(int dir_fd, const char *path, const void *data, size_t 
 			 struct error *err);
 
 /**
+ * file_write_for_user_at() - The same for a file that is the user's: it belongs to the folder's
+ * owner
+ *
+ * See file_own_as_folder(); where that cannot be, it is ours.
+ */
+int file_write_for_user_at(int dir_fd, const char *path, const void *data, size_t len, mode_t mode,
+			   struct error *err);
+
+/**
+ * file_own_as_folder() - Give a file that was just made to the owner of the folder it is in
+ * @dir_fd, @path: of the file
+ * @fd:            open
+ *
+ * So that root's program leaves no file of root's in a user's folder; does nothing for others.
+ * Return: 0; -ENOMEM; errno of looking at the folder or of giving.
+ */
+int file_own_as_folder(int dir_fd, const char *path, int fd);
+
+/**
  * file_rewrite_at() - Give a file that is there other content in place
  *
  * For where file_write_atomic_at() has no space for a second file: content that is not longer needs

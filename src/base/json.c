@@ -307,6 +307,15 @@ int json_save_at(int dir_fd, const char *path, struct json_object *o, mode_t mod
 	return n < 0 ? n : file_write_atomic_at(dir_fd, path, text, (size_t)n, mode, err);
 }
 
+int json_save_for_user_at(int dir_fd, const char *path, struct json_object *o, mode_t mode,
+			  struct error *err)
+{
+	AUTO_FREE char *text = NULL;
+	int n = file_text(o, path, &text, err);
+
+	return n < 0 ? n : file_write_for_user_at(dir_fd, path, text, (size_t)n, mode, err);
+}
+
 int json_resave_at(int dir_fd, const char *path, struct json_object *o, struct error *err)
 {
 	AUTO_FREE char *text = NULL;

@@ -84,7 +84,11 @@ int json_load_at(int dir_fd, const char *path, struct json_object **ret, struct 
 int json_save_at(int dir_fd, const char *path, struct json_object *o, mode_t mode,
 		 struct error *err);
 
-/** json_resave_at() - The same in place with file_rewrite_at(). */
+/** json_save_for_user_at() - The same with file_write_for_user_at(). */
+int json_save_for_user_at(int dir_fd, const char *path, struct json_object *o, mode_t mode,
+			  struct error *err);
+
+/** json_resave_at() - As json_save_at(), but in place with file_rewrite_at(). */
 int json_resave_at(int dir_fd, const char *path, struct json_object *o, struct error *err);
 
 /** json_compact() - One line without spaces; borrowed from @o until it changes. */

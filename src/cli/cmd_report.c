@@ -157,7 +157,7 @@ static int make_page(const struct html_options *o, const char *to, struct error 
 	clock_iso(made);
 	r = report_page(&report, &page, &len, err);
 	if (r == 0)
-		r = file_write_atomic_at(AT_FDCWD, to, page, len, PAGE_MODE, err);
+		r = file_write_for_user_at(AT_FDCWD, to, page, len, PAGE_MODE, err);
 	return r;
 }
 
@@ -286,7 +286,7 @@ static int make_mail(const struct email_options *o, DIR *dir, const struct strv 
 	failed = report_mail(&mail, &page, &len, err);
 	if (failed < 0)
 		return failed;
-	r = file_write_atomic_at(dirfd(dir), o->output, page, len, PAGE_MODE, err);
+	r = file_write_for_user_at(dirfd(dir), o->output, page, len, PAGE_MODE, err);
 	if (r < 0)
 		return r;
 	if (o->output[0] == '/' || strcmp(o->directory, ".") == 0)

@@ -2,8 +2,10 @@
 #include "results/perf_files.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/error.h"
 #include "base/json.h"
@@ -98,6 +100,15 @@ static int check_size(const struct perf_result *result, const struct csv *table,
 	return 0;
 }
 
+bool perf_files_is_book(int dir_fd, const char *output, const char *name)
+{
+	struct stat book, file;
+
+	return output != NULL && fstatat(dir_fd, output, &book, 0) == 0 &&
+	       fstatat(dir_fd, name, &file, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       book.st_dev == file.st_dev && book.st_ino == file.st_ino;
+}
+
 int perf_files_write(int dir_fd, const char *output, const struct perf_result *result,
 		     struct error *err)
 {
@@ -118,8 +129,10 @@ int perf_files_write(int dir_fd, const char *output, const struct perf_result *r
 		return r;
 	records = records_of(result, table);
 	note(&a, perf_csv_append(&book, records, err));
-	rows = perf_csv_text(records, perf_columns, PERF_COLUMNS, &len);
-	put(&a, dir_fd, "perf_entry.csv", rows);
+	if (!perf_files_is_book(dir_fd, output, "perf_entry.csv")) {
+		rows = perf_csv_text(records, perf_columns, PERF_COLUMNS, &len);
+		put(&a, dir_fd, "perf_entry.csv", rows);
+	}
 	if (!result->container)
 		return a.r;
 	entry = entry_text(result, table, records);

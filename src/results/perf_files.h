@@ -3,7 +3,7 @@
  * All files that one run of a model leaves in the working folder:
  *
  *   perf.csv, or what --output says   rows added
- *   perf_entry.csv                    these rows alone
+ *   perf_entry.csv                    these rows alone; unless it is what --output says
  *   perf_entry.json                   the same with the configs     only if it came to a container
  *   perf_super.*, perf_entry_super.*  see perf_super.h              only if it came to a container
  *
@@ -48,5 +48,8 @@ struct perf_result {
  */
 int perf_files_write(int dir_fd, const char *output, const struct perf_result *result,
 		     struct error *err);
+
+/** perf_files_is_book() - Whether the file @name in @dir_fd is the one that @output stands for. */
+bool perf_files_is_book(int dir_fd, const char *output, const char *name);
 
 #endif

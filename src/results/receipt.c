@@ -74,6 +74,6 @@ int receipt_save(int data_fd, const char *vm, struct json_object *receipt, const
 	r = json_save_at(fd, name, receipt, 0600, err);
 	drop_oldest(fd);
 	if (also != NULL)
-		r2 = json_save_at(AT_FDCWD, also, receipt, 0644, r < 0 ? NULL : err);
+		r2 = json_save_for_user_at(AT_FDCWD, also, receipt, 0644, r < 0 ? NULL : err);
 	return r < 0 ? r : r2;
 }

@@ -22,8 +22,8 @@ struct error;
  * @receipt:  borrowed
  * @also:     second path, absolute, or NULL
  *
- * Removes the oldest receipts above RECEIPTS_KEPT. Return: 0, or the errno of the write that
- * failed; the other one is done nevertheless.
+ * Removes the oldest receipts above RECEIPTS_KEPT. @also belongs to its folder's owner. Return:
+ * 0, or the errno of the write that failed; the other one is done nevertheless.
  */
 int receipt_save(int data_fd, const char *vm, struct json_object *receipt, const char *also,
 		 struct error *err);

@@ -13,38 +13,13 @@
 #include "base/file.h"
 #include "results/plain_open.h"
 
-/* The folder of @path; owned by the caller, NULL without memory. */
-static char *folder_of(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	if (slash == NULL)
-		return strdup(".");
-	return strndup(path, slash == path ? 1 : (size_t)(slash - path));
-}
-
-/* What root makes in somebody's folder is theirs. */
-static int own_as_folder(int dir_fd, const char *path, int fd)
-{
-	AUTO_FREE char *folder = folder_of(path);
-	struct stat st;
-
-	if (folder == NULL)
-		return -ENOMEM;
-	if (geteuid() != 0)
-		return 0;
-	if (fstatat(dir_fd, folder, &st, 0) < 0 || fchown(fd, st.st_uid, st.st_gid) < 0)
-		return -errno;
-	return 0;
-}
-
 /* Owner and mode of the file that is there, or those that a new one should have. */
 static int own_as_before(int dir_fd, const char *path, int fd)
 {
 	struct stat st;
 
 	if (fstatat(dir_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
-		return own_as_folder(dir_fd, path, fd);
+		return file_own_as_folder(dir_fd, path, fd);
 	/* the group at least, if it is somebody else's */
 	if (fchown(fd, st.st_uid, st.st_gid) < 0)
 		(void)!fchown(fd, (uid_t)-1, st.st_gid);
@@ -107,7 +82,7 @@ static int open_or_make(struct shared_file *file)
 	if (fd < 0)
 		return fd == -EEXIST ? -EAGAIN : fd;
 	file->made = true;
-	(void)own_as_folder(file->dir_fd, file->path, fd);
+	(void)file_own_as_folder(file->dir_fd, file->path, fd);
 	return fd;
 }
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -48,16 +49,48 @@ static void append(struct kept_files *k, const struct kept_file *file)
 	v[k->n++] = *file;
 }
 
+/* Moves the last part of @folder to @last, leaving "a/" of "a/b/". Return: there was one. */
+static bool cut_last(char *folder, char *last, size_t size)
+{
+	size_t n = strlen(folder);
+	size_t begin;
+
+	while (n > 0 && folder[n - 1] == '/')
+		n--;
+	for (begin = n; begin > 0 && folder[begin - 1] != '/';)
+		begin--;
+	if (begin == n)
+		return false;
+	(void)snprintf(last, size, "%.*s", (int)(n - begin), folder + begin);
+	folder[begin] = '\0';
+	return true;
+}
+
+/* A folder that is not there yet becomes part of the name in one that is. */
 static void add_entry(struct kept_files *k, const char *folder, const char *path)
 {
 	const char *slash = strrchr(path, '/');
+	AUTO_FREE char *above = strdup(folder);
+	AUTO_FREE char *name = strdup(slash == NULL ? path : slash + 1);
+	char last[NAME_MAX + 1];
 	struct stat st;
 
-	if (stat(folder, &st) < 0)
-		return;
-	append(k, &(struct kept_file){ .dev = st.st_dev,
-				       .ino = st.st_ino,
-				       .name = strdup(slash == NULL ? path : slash + 1) });
+	while (above != NULL && name != NULL && stat(*above == '\0' ? "." : above, &st) < 0) {
+		char *longer;
+
+		if (!cut_last(above, last, sizeof(last)))
+			return;
+		if (strcmp(last, ".") == 0)
+			continue;
+		longer = path_join(last, name);
+		free(name);
+		name = longer;
+	}
+	if (above == NULL || name == NULL)
+		k->r = -ENOMEM;
+	else
+		append(k, &(struct kept_file){
+				  .dev = st.st_dev, .ino = st.st_ino, .name = TAKE_PTR(name) });
 }
 
 /*

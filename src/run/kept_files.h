@@ -19,7 +19,8 @@
 
 struct error;
 
-/** struct kept_file - One that was named; @name owned */
+/** struct kept_file - One that was named; @name owned, "a/b" when its folder "a" is not there yet
+ */
 struct kept_file {
 	dev_t dev;
 	ino_t ino;
@@ -55,8 +56,7 @@ int kept_files_begin(struct kept_files *k, int package_fd, struct error *err);
 
 /**
  * kept_files_add() - And one that an option names
- * @path: from the current folder, NULL: nothing. Its folder must be there, else there is nothing to
- *        keep. Where symbolic links lead from it is kept, too
+ * @path: from the current folder, NULL: nothing. Where symbolic links lead from it is kept, too
  */
 void kept_files_add(struct kept_files *k, const char *path);
 

@@ -3,9 +3,10 @@
  * A run of MAD models, inside: what the files mad_*.c share. run/models.h is for others.
  *
  * The package is the current folder. What is run is decided before anything is touched
- * (mad_plan.c, mad_items.c); then the stages of mad_run.c: Docker, the package into the guest
- * (mad_package.c), images (mad_build.c), models (mad_job.c and mad_model.c), each with its logs
- * (mad_logs.c), with what it leaves (mad_collect.c) and its row in the books (mad_books.c).
+ * (mad_plan.c, mad_items.c, mad_outputs.c); then the stages of mad_run.c: Docker, the package into
+ * the guest (mad_package.c), images (mad_build.c), models (mad_job.c and mad_model.c), each with
+ * its logs (mad_logs.c), with what it leaves (mad_collect.c) and its row in the books
+ * (mad_books.c).
  */
 #ifndef BMVM_RUN_MAD_H
 #define BMVM_RUN_MAD_H
@@ -91,12 +92,15 @@ struct mad_item {
  * @o:           what was typed, borrowed
  * @run:         the run that is under way, borrowed
  * @cfg:         of the VM, borrowed; gets mounts for local data
+ * @folder:      where the package is in the guest: MAD_FOLDER
+ * @receipt:     of --receipt, absolute; borrowed, or NULL
  * @dry_run:     nothing may be changed
  * @code:        exit code of what ended it before a model ran; 0: nothing did
  * @context:     additional context, owned; never NULL after mad_plan()
  * @deployment:  its or the manifest's deployment_config, borrowed from @context, or NULL
  * @docker_mounts: of the context, paths as they are in the guest; owned
  * @tools, @credentials: as read, owned; @tools NULL without a file
+ * @n_unreached: models that the run did not come to
  * @guest:       what mad_gpus_look() found
  * @common:      Dockerfiles are offered docker/common
  * @machine:     the host's name
@@ -110,6 +114,8 @@ struct mad {
 	const struct mad_options *o;
 	struct run *run;
 	struct config *cfg;
+	const char *folder;
+	const char *receipt;
 	bool dry_run;
 	int code;
 	struct json_object *context;
@@ -122,6 +128,7 @@ struct mad {
 	struct mad_item *items;
 	size_t n_items;
 	size_t n_build_failures;
+	size_t n_unreached;
 	struct guest_gpus guest;
 	bool common;
 	char machine[256];
@@ -179,6 +186,17 @@ int mad_items_add_image(struct mad *m, struct build_manifest_image *image, struc
  * Part of mad_plan(). Return: 0; -errno.
  */
 int mad_folders_plan(struct mad *m, struct error *err);
+
+/* ---- mad_outputs.c ---- */
+
+/**
+ * mad_outputs_check() - Whether each file that an option names is one of its own
+ *
+ * Two that are the same, by whatever path, or one that is a file of ours or of the package, would
+ * replace each other; part of mad_plan(). --output may be perf_entry.csv, which is the book then.
+ * Return: 0; -EINVAL which; -ENOMEM; errno of looking at the package's folder.
+ */
+int mad_outputs_check(const struct mad *m, struct error *err);
 
 /* ---- mad_exec.c ---- */
 
@@ -421,13 +439,20 @@ void mad_books_add(struct mad *m, struct mad_item *item, const struct mad_outcom
 /** mad_books_fault() - Tell what of the books could not be written; the run has failed then. */
 void mad_books_fault(struct mad *m, const struct error *why);
 
+/**
+ * mad_books_unreached() - Models that the run did not come to have failed with it
+ * @failed: what ended the run
+ *
+ * They have rows if the guest was up. Does nothing for those that the books have already.
+ */
+void mad_books_unreached(struct mad *m, const struct error *failed);
+
 /** mad_books_note() - Tell the receipt which models were run, and where their rows are. */
 void mad_books_note(struct mad *m);
 
 /**
- * mad_books_close() - Write the summary
- * @failed: what ended the run, NULL: it came to its end. Models that it did not come to have failed
- *          with it, with rows if the guest was up
+ * mad_books_close() - Write the summary, and tell of models that were not run
+ * @failed: what ended the run, see mad_books_unreached(); NULL: it came to its end
  *
  * Return: 0; errno of writing the summary.
  */

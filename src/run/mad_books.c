@@ -130,7 +130,7 @@ static void named_files(const struct mad *m, const char *ret[N_NAMED])
 	ret[1] = m->o->summary;
 	ret[2] = m->o->manifest;
 	ret[3] = m->o->manifest_output;
-	ret[4] = m->run == NULL ? NULL : m->run->o->receipt;
+	ret[4] = m->receipt;
 }
 
 void mad_books_own(const struct mad *m, struct strv *ret)
@@ -177,9 +177,27 @@ struct findings {
 	struct json_object *configs;
 };
 
+static const char *status_of(const struct mad_outcome *outcome, const struct findings *f)
+{
+	const char *metrics = variables_environ(environ, "MAD_COLLECT_METRICS");
+
+	return outcome_status(outcome->kind, &f->log,
+			      metrics != NULL && strcmp(metrics, "false") == 0);
+}
+
 static void findings_done(struct findings *f)
 {
 	(void)json_object_put(f->configs);
+}
+
+/* A model that failed has one row that says so: those of its table would be successes. */
+static void take_table(const struct mad_outcome *outcome, struct findings *f)
+{
+	f->log.measured = outcome->table != NULL;
+	if (f->log.measured && strcmp(status_of(outcome, f), "SUCCESS") == 0)
+		f->table = outcome->table;
+	else
+		f->log.measured = false;
 }
 
 static void read_findings(struct mad *m, const struct mad_item *item,
@@ -190,10 +208,8 @@ static void read_findings(struct mad *m, const struct mad_item *item,
 
 	if (log_findings_read(log_fd, &item->rules, &f->log, &why) < 0)
 		mad_books_fault(m, &why);
-	if (outcome->kind == OUTCOME_FINISHED && item->results != NULL) {
-		f->table = outcome->table;
-		f->log.measured = outcome->table != NULL;
-	}
+	if (outcome->kind == OUTCOME_FINISHED && item->results != NULL)
+		take_table(outcome, f);
 	if (model_scripts(model) != NULL &&
 	    perf_configs_load(m->package_fd, model_scripts(model), model_args(model), &f->configs,
 			      &why) < 0)
@@ -259,14 +275,6 @@ void mad_books_fault(struct mad *m, const struct error *why)
 {
 	log_failure(why);
 	m->books_failed = true;
-}
-
-static const char *status_of(const struct mad_outcome *outcome, const struct findings *f)
-{
-	const char *metrics = variables_environ(environ, "MAD_COLLECT_METRICS");
-
-	return outcome_status(outcome->kind, &f->log,
-			      metrics != NULL && strcmp(metrics, "false") == 0);
 }
 
 static void write_rows(struct mad *m, const struct mad_item *item,
@@ -336,7 +344,7 @@ void mad_books_add(struct mad *m, struct mad_item *item, const struct mad_outcom
 
 void mad_books_note(struct mad *m)
 {
-	AUTO_FREE char *path = realpath(book(m).path, NULL);
+	AUTO_FREE char *path = m->wrote ? realpath(book(m).path, NULL) : NULL;
 
 	front_note(&m->run->front, "models", json_object_get(m->summary));
 	if (path != NULL)
@@ -349,18 +357,19 @@ static void remove_entries(const struct mad *m)
 	static const char *const names[] = { "perf_entry.csv", "perf_entry.json",
 					     "perf_entry_super.csv", "perf_entry_super.json" };
 
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		(void)unlinkat(m->package_fd, names[i], 0);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (!perf_files_is_book(m->package_fd, m->o->output, names[i]))
+			(void)unlinkat(m->package_fd, names[i], 0);
+	}
 }
 
-/* Those the run did not come to. On a host that was left as it was before there are no rows. */
-static void add_unreached(struct mad *m, const struct error *failed)
+/* On a host that was left as it was before there are no rows. */
+void mad_books_unreached(struct mad *m, const struct error *failed)
 {
 	const struct mad_outcome outcome = {
 		.kind = OUTCOME_INFRASTRUCTURE, .why = *failed, .gpus = -1, .test_s = -1
 	};
 	const struct findings nothing = { .configs = NULL };
-	size_t n = 0;
 
 	for (size_t i = 0; i < m->n_items; i++) {
 		struct mad_item *item = &m->items[i];
@@ -368,13 +377,11 @@ static void add_unreached(struct mad *m, const struct error *failed)
 		if (item->told || item->left_out)
 			continue;
 		item->told = true;
-		n++;
+		m->n_unreached++;
 		count(m, item, &outcome, &nothing, m->started ? 1 : 0);
 		if (m->started)
 			write_rows(m, item, &outcome, &nothing);
 	}
-	if (n > 0)
-		log_error("%zu of %zu models were not run", n, m->n_items);
 }
 
 int mad_books_close(struct mad *m, const struct error *failed, struct error *err)
@@ -383,7 +390,9 @@ int mad_books_close(struct mad *m, const struct error *failed, struct error *err
 	struct json_object *summary = m->summary;
 
 	if (failed != NULL)
-		add_unreached(m, failed);
+		mad_books_unreached(m, failed);
+	if (m->n_unreached > 0)
+		log_error("%zu of %zu models were not run", m->n_unreached, m->n_items);
 	if (m->o->cleanup_perf && m->wrote)
 		remove_entries(m);
 	if (m->o->summary == NULL)

@@ -119,7 +119,7 @@ static int fetch(struct collection *c, const char *part, char *const *globs, str
 {
 	struct guest_collect what = {
 		.globs = globs,
-		.workdir = MAD_FOLDER,
+		.workdir = c->j->m->folder,
 		.max_size = c->j->m->run->o->cfg.results.max_size,
 		.deadline_ns = deadline_in_s(COLLECT_SECONDS),
 	};
@@ -199,7 +199,7 @@ static int collect_table(struct collection *c, struct error *err)
 /* *@ret stays NULL when that cannot be told for now. Return: 0; -errno of what ends the run. */
 static int list_files(struct mad_job *j, char **ret, struct error *err)
 {
-	char folder[] = MAD_FOLDER;
+	AUTO_FREE char *folder = strdup(j->m->folder);
 	char *argv[] = { folder, NULL };
 	struct watchset ws = front_watchset(&j->m->run->front);
 	uint64_t deadline_ns = deadline_in_s(MAD_STEP_SECONDS);

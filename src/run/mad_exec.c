@@ -58,7 +58,7 @@ int mad_exec(struct mad *m, struct live_log *log, const struct mad_command *cmd,
 	if (r < 0)
 		return r;
 	command.argv = argv.v;
-	command.workdir = MAD_FOLDER;
+	command.workdir = m->folder;
 	command.deadline_ns = cmd->deadline_ns;
 	if (!cmd->quiet) {
 		command.stdout_fd = log->in_fd;
@@ -80,10 +80,11 @@ int mad_capture(struct mad *m, const struct strv *words, uint64_t deadline_ns, c
 	int r;
 
 	ret[0] = '\0';
+	strv_add(&argv, m->folder);
 	add_words(m, words, &argv);
 	if (strv_error(&argv) < 0)
 		return error_set(err, ENOMEM, "out of memory");
-	r = guest_capture(m->run->guest, "cd " MAD_FOLDER " && exec \"$@\"\n", argv.v, deadline_ns,
+	r = guest_capture(m->run->guest, "cd \"$1\" && shift && exec \"$@\"\n", argv.v, deadline_ns,
 			  &text, &ws, err);
 	if (r < 0)
 		return r;

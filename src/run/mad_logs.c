@@ -96,6 +96,7 @@ static int join(int dir_fd, const char *name, int build_fd, int run_fd)
 	out = openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
 	if (out < 0)
 		return -errno;
+	(void)file_own_as_folder(dir_fd, name, out);
 	r = append(out, build_fd);
 	if (r == 0)
 		r = fd_write_all(out, bar, strlen(bar));

@@ -60,6 +60,17 @@ static int fill_docker_run(struct mad_job *j, struct docker_run *d)
 	return 0;
 }
 
+/* The daemon may still start what its client was ended for. */
+static int start_timed_out(struct mad_job *j, struct error *err)
+{
+	j->outcome->kind = OUTCOME_FAILED;
+	(void)error_set(&j->outcome->why, ETIMEDOUT,
+			"start of the container: not done in time (%" PRId64 " s)", j->timeout_s);
+	return remove_container(j, err);
+}
+
+/* Return: 0 it runs, or was not there in time, which the outcome tells; -EINVAL it cannot be had;
+ * -errno */
 static int start_container(struct mad_job *j, struct error *err)
 {
 	AUTO_STRV struct strv argv = STRV_INIT, shown = STRV_INIT;
@@ -80,12 +91,15 @@ static int start_container(struct mad_job *j, struct error *err)
 	text = words_text(shown.v);
 	cmd.shown = text;
 	r = mad_exec(j->m, &j->log, &cmd, &result, err);
-	if (r < 0 || result.exit_code == 0)
+	if (r < 0 || (result.exit_code == 0 && !result.timed_out))
 		return r;
 	r = mad_docker_answers(j->m, err);
-	return r < 0 ? r
-		     : error_set(err, EINVAL, "docker run ended with %d; see %s", result.exit_code,
-				 j->item->run_log);
+	if (r < 0)
+		return r;
+	if (result.timed_out)
+		return start_timed_out(j, err);
+	return error_set(err, EINVAL, "docker run ended with %d; see %s", result.exit_code,
+			 j->item->run_log);
 }
 
 /* ---- the steps ---- */
@@ -263,6 +277,8 @@ static int run_container(struct mad_job *j, struct error *err)
 		return infrastructure(j, r, err);
 	j->outcome->test_s = 0;
 	j->outcome->launcher = mad_job_launcher(j);
+	if (j->outcome->kind != OUTCOME_FINISHED)
+		return 0;
 	r = run_steps(j, err);
 	if (r < 0)
 		return infrastructure(j, r, err);

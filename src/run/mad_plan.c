@@ -202,16 +202,33 @@ static int load_files(struct mad *m, struct error *err)
 	return r;
 }
 
-/* madengine: a manifest that is not there means the full workflow, where there are tags for it. */
+/* madengine: a manifest that is not there means the full workflow. */
 static bool uses_manifest(const struct mad *m)
 {
 	if (m->o->manifest == NULL)
 		return false;
-	if (m->o->tags.n == 0 || access(m->o->manifest, F_OK) == 0)
+	if (access(m->o->manifest, F_OK) == 0)
 		return true;
-	log_warning("--manifest-file %s: no such file; building the models of --tags instead",
-		    m->o->manifest);
+	if (m->o->tags.n > 0)
+		log_warning(
+			"--manifest-file %s: no such file; building the models of --tags "
+			"instead",
+			m->o->manifest);
 	return false;
+}
+
+/* The full workflow wants tags; what is wrong with one is told when models are selected. */
+static int check_tags(const struct mad *m, struct error *err)
+{
+	AUTO_TAG_LIST struct tag_list tags = TAG_LIST_INIT;
+
+	if (m->from_manifest || tag_list_parse(&m->o->tags, &tags, NULL) < 0 || tags.n > 0)
+		return 0;
+	if (m->o->manifest == NULL || m->o->tags.n > 0)
+		return error_set(err, EINVAL, "--tags: names no model");
+	return error_hint(
+		err, error_set(err, ENOENT, "--manifest-file %s: no such file", m->o->manifest),
+		"--tags selects models to be built");
 }
 
 /* Options that contradict the configuration, and what it does not check itself. */
@@ -223,9 +240,11 @@ static int check_options(const struct mad *m, struct error *err)
 	if (cpus != NULL && !json_object_is_type(cpus, json_type_string) &&
 	    !json_object_is_type(cpus, json_type_int))
 		return error_set(err, EINVAL, "docker_cpus: must be a text like \"0-3,7\"");
-	if (!m->o->keep_alive || m->cfg->cleanup.mode != CLEANUP_DESTROY)
+	if (!m->o->keep_alive || m->cfg->cleanup.mode == CLEANUP_PRESERVE)
 		return 0;
-	r = error_set(err, EINVAL, "--keep-alive keeps a container, but its VM would be destroyed");
+	r = error_set(
+		err, EINVAL, "--keep-alive keeps a container, but its VM would be destroyed%s",
+		m->cfg->cleanup.mode == CLEANUP_PRESERVE_ON_FAILURE ? " after a success" : "");
 	return error_hint(err, r, "--preserve, or cleanup.mode \"preserve\"");
 }
 
@@ -326,8 +345,12 @@ static void plan_results(struct mad *m)
 
 static int plan_all(struct mad *m, struct error *err)
 {
-	int r = check_options(m, err);
+	int r = check_tags(m, err);
 
+	if (r == 0)
+		r = check_options(m, err);
+	if (r == 0)
+		r = mad_outputs_check(m, err);
 	if (r == 0)
 		r = m->from_manifest ? plan_manifest(m, err) : plan_package(m, m->cfg, err);
 	if (r == 0)

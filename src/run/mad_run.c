@@ -35,10 +35,24 @@ static struct mad *mad_of(const struct run *r)
 	return r->extra;
 }
 
+/* The receipt is to have all models: not those of an attempt that is made again. */
+static void ending(struct run *r, const struct error *failed)
+{
+	struct mad *m = mad_of(r);
+
+	if (failed != NULL && devices_try_again(r, -failed->code))
+		return;
+	m->started = m->started || r->guest != NULL;
+	if (failed != NULL)
+		mad_books_unreached(m, failed);
+	mad_books_note(m);
+}
+
 /* Each attempt is a run of its own. */
 static void prepare(struct run *r)
 {
 	mad_of(r)->run = r;
+	r->ending = ending;
 }
 
 /* madengine's codes; those of signals and of a host that is not as before are ours. */
@@ -89,7 +103,9 @@ int run_models(struct run_options *o, const struct mad_options *options)
 	struct error err = ERROR_INIT;
 	struct mad m = { .o = options,
 			 .cfg = &o->cfg,
+			 .folder = MAD_FOLDER,
 			 .dry_run = o->dry_run,
+			 .receipt = o->receipt,
 			 .manifest = BUILD_MANIFEST_INIT,
 			 .package_fd = -1 };
 	struct task task = { .stages = stages,

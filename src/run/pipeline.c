@@ -456,13 +456,16 @@ static void on_end(struct run *r, const struct stage *stage, bool ok)
 		front_stage(&r->front, stage->name, seconds);
 }
 
-static void on_teardown(struct run *r, bool ok)
+static void on_teardown(struct run *r, const struct error *why)
 {
 	struct error err = ERROR_INIT;
+	bool ok = why == NULL;
 
 	r->front.phase = FRONT_TEARDOWN;
 	if (!r->has_dir)
 		return; /* nothing was begun */
+	if (r->ending != NULL)
+		r->ending(r, why);
 	front_note(&r->front, "outcome", json_new_string(outcome_of(r, ok)));
 	if (r->ran)
 		front_note(&r->front, "exit_code", json_object_new_int(r->result.exit_code));

@@ -42,6 +42,8 @@
  * @ran:       the workload has been started
  * @has_dir:   the VM's run folder has been made
  * @preserved: the VM stays
+ * @ending:    called before the teardown and before the receipt is written, for notes to it;
+ *             @failed: what went wrong, NULL: nothing. NULL: not wanted
  * @n_wanted:   stages begun
  * @validate_s: of the stage that ends before there is a guardian to tell
  * @unclean:   the host is not as before
@@ -82,6 +84,7 @@ struct run {
 	bool has_dir;
 	bool preserved;
 	bool unclean;
+	void (*ending)(struct run *r, const struct error *failed);
 	/* image_run.c */
 	void *extra;
 };

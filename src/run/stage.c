@@ -58,7 +58,7 @@ int stages_run(const struct stage *stages, size_t n, struct run *run,
 	struct error first = ERROR_INIT;
 	size_t begun = set_up(stages, n, run, hooks, &first);
 
-	hooks->teardown(run, first.code == 0);
+	hooks->teardown(run, first.code == 0 ? NULL : &first);
 	tear_down(stages, begun, run, hooks, &first);
 	if (first.code != 0 && err != NULL)
 		*err = first;

@@ -37,13 +37,13 @@ struct stage {
  * struct stage_hooks - How the runner reports; each is called with the run
  * @begin:    before a stage; @index counts from 0 over the whole table
  * @end:      after it
- * @teardown: before the first teardown
+ * @teardown: before the first teardown; @failed: what went wrong, NULL: nothing
  * @failed:   a teardown failed; the others still run
  */
 struct stage_hooks {
 	void (*begin)(struct run *run, const struct stage *stage, size_t index);
 	void (*end)(struct run *run, const struct stage *stage, bool ok);
-	void (*teardown)(struct run *run, bool ok);
+	void (*teardown)(struct run *run, const struct error *failed);
 	void (*failed)(struct run *run, const struct stage *stage, const struct error *err);
 };
 

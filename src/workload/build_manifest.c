@@ -310,7 +310,8 @@ int build_manifest_save(const struct build_manifest *m, int dir_fd, const char *
 {
 	AUTO_JSON struct json_object *masked = build_manifest_masked(m);
 
-	return masked == NULL ? no_memory(err) : json_save_at(dir_fd, path, masked, 0644, err);
+	return masked == NULL ? no_memory(err)
+			      : json_save_for_user_at(dir_fd, path, masked, 0644, err);
 }
 
 static bool is_masked(struct json_object *value)

@@ -110,7 +110,8 @@ struct json_object *build_manifest_summary(const struct build_manifest *m);
  */
 struct json_object *build_manifest_masked(const struct build_manifest *m);
 
-/** build_manifest_save() - Write it masked, atomically, mode 0644. 0, or as json_save_at(). */
+/** build_manifest_save() - Write it masked, atomically, mode 0644. 0, or as
+ * json_save_for_user_at(). */
 int build_manifest_save(const struct build_manifest *m, int dir_fd, const char *path,
 			struct error *err);
 

@@ -71,6 +71,7 @@ static int make_new(int dir_fd, const char *name)
 	fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
 	if (fd < 0)
 		return -errno;
+	(void)file_own_as_folder(dir_fd, name, fd);
 	r = lock(dir_fd, name, fd);
 	return r < 0 ? r : TAKE_FD(fd);
 }

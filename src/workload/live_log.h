@@ -45,7 +45,8 @@ struct live_log {
 
 /**
  * live_log_open() - Begin a log, replacing an older one of that name
- * @dir_fd, @name: a symbolic link there is replaced, not followed
+ * @dir_fd, @name: a symbolic link there is replaced, not followed; as root, the log belongs to the
+ *                 folder's owner
  * @screen_fd:     borrowed until live_log_done(), may block; -1: none
  *
  * Return: 0; -EBUSY another run writes a log of that name now; errno of making the file or

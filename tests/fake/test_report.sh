@@ -114,4 +114,12 @@ has err "no CSV file"
 expect 1 "no such folder" to-email --dir missing
 has err missing
 
+# with sudo in a user's folder the pages are the user's
+if [ "$(id -u)" -eq 0 ]; then
+	mkdir users && cp perf.csv users && chown 4711:4712 users
+	expect 0 "a page of a user's" to-html --csv-file users/perf.csv
+	expect 0 "a mail of a user's" to-email --dir users
+	[ "$(stat -c %u:%g users/perf.html users/run_results.html | uniq)" = 4711:4712 ] || fail "the pages are not the user's"
+fi
+
 [ $failures -eq 0 ] || { echo "$failures failures"; exit 1; }

@@ -130,6 +130,30 @@ Test(file, is_replaced_at_once_with_exactly_that_mode)
 	tree_remove(root);
 }
 
+/* Root's program leaves files of the folder's owner, whatever is in the way there. */
+Test(file, for_a_user_is_the_users)
+{
+	char *root = tree_new();
+	AUTO_CLOSE int fd = folder_of(root);
+	AUTO_FREE char *tmp = NULL;
+	struct stat st;
+
+	cr_assert(asprintf(&tmp, "sub/f.tmp.%d", (int)getpid()) > 0);
+	tree_file(root, "victim", "kept");
+	tree_dir(root, "sub");
+	cr_assert_eq(linkat(fd, "victim", fd, tmp, 0), 0);
+	if (geteuid() == 0)
+		cr_assert_eq(fchownat(fd, "sub", 4711, 4712, 0), 0);
+	cr_expect_eq(file_write_for_user_at(fd, "sub/f", "new", 3, 0640, NULL), 0);
+	cr_expect_eq(mode_of(root, "sub/f"), 0640);
+	cr_assert_eq(fstatat(fd, "sub/f", &st, 0), 0);
+	cr_expect(geteuid() != 0 || (st.st_uid == 4711 && st.st_gid == 4712));
+	cr_assert_eq(fstatat(fd, "victim", &st, 0), 0);
+	cr_expect_eq(st.st_uid, geteuid());
+	cr_expect_eq(st.st_size, 4);
+	tree_remove(root);
+}
+
 Test(file, failed_write_leaves_no_temporary_file)
 {
 	char *root = tree_new();

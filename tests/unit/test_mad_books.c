@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "results/multi_results.h"
+#include "run/channel.h"
 #include "run/mad.h"
 #include "tests/unit/helper_tree.h"
 
@@ -218,6 +219,27 @@ Test(mad_books, have_the_table_that_was_brought)
 	expect_statuses("perf.csv", "b_other", "");
 }
 
+/* madengine imports no table of a model that failed. */
+Test(mad_books, have_no_successes_of_a_model_that_failed)
+{
+	AUTO_RUN struct mad m = make_run();
+	AUTO_CSV struct csv csv = CSV_INIT;
+	struct mad_outcome done = { .kind = OUTCOME_FINISHED, .gpus = 0, .test_s = 1 };
+	struct error err = ERROR_INIT;
+
+	tree_file(root, "b.csv", "model,performance,metric\nx,1,m\ny,2,m\n");
+	cr_assert_eq(mad_books_open(&m, &err), 0, "%s", err.msg);
+	cr_assert_eq(multi_results_read(m.package_fd, "b.csv", &csv, &err), 0, "%s", err.msg);
+	done.table = &csv;
+	add(&m, 1, &done, "RuntimeError: boom\nperformance: 5 x\n");
+	expect_statuses("perf.csv", "b", "FAILURE");
+	expect_statuses("perf.csv", "b_x", "");
+	expect_statuses("perf_super.csv", "b", "FAILURE");
+	expect_statuses("perf_super.csv", "b_y", "");
+	expect_json("perf_entry.json", "performance", "\"\"");
+	cr_expect_eq(mad_verdict(&m), 3);
+}
+
 static const struct error lost = { .code = ECONNRESET, .msg = "the VM is gone" };
 
 /* The guest was up: models the run did not come to have their rows, and nothing has succeeded. */
@@ -244,6 +266,44 @@ Test(mad_books, have_what_the_run_did_not_come_to)
 	/* it came to no container */
 	cr_expect_eq(access("perf_entry_super.json", F_OK), 0);
 	expect_statuses("perf_super.csv", "b", "");
+}
+
+/* The receipt is written before the summary: it has all models by then. */
+Test(mad_books, tell_the_receipt_of_all_models)
+{
+	const struct mad_outcome done = { .kind = OUTCOME_FINISHED, .gpus = 0, .test_s = 1 };
+	AUTO_RUN struct mad m = make_run();
+	AUTO_JSON struct json_object *models = NULL, *csv = NULL;
+	AUTO_FREE char *path = realpath(".", NULL);
+	struct json_object *value = NULL, *failed = NULL;
+	struct run run_of_it = { .o = NULL };
+	struct error err = ERROR_INIT;
+	int ends[2];
+
+	cr_assert_eq(channel_pair(ends, &err), 0, "%s", err.msg);
+	run_of_it.front.fd = ends[0];
+	m.run = &run_of_it;
+	m.started = true;
+	cr_assert_eq(mad_books_open(&m, &err), 0, "%s", err.msg);
+	add(&m, 0, &done, "performance: 5 x\n");
+	mad_books_unreached(&m, &lost);
+	mad_books_note(&m);
+	cr_assert_eq(channel_receive(ends[1], &models, &err), 0, "%s", err.msg);
+	cr_assert_eq(channel_receive(ends[1], &csv, &err), 0, "%s", err.msg);
+	cr_expect_str_eq(json_str_or(models, "key", ""), "models");
+	cr_assert_eq(json_get_object(models, "value", &value, &err), 0, "%s", err.msg);
+	cr_expect_eq(json_u64_or(value, "total_runs", 0), 2);
+	cr_assert_eq(json_get_array(value, "failed_runs", &failed, &err), 0, "%s", err.msg);
+	cr_expect_str_eq(json_str_or(json_object_array_get_idx(failed, 0), "kind", ""),
+			 "infrastructure");
+	cr_expect_str_eq(json_str_or(csv, "key", ""), "perf_csv");
+	cr_expect_not_null(strstr(json_str_or(csv, "value", ""), path));
+	/* each once, in the order of the models */
+	cr_expect_eq(mad_books_close(&m, &lost, &err), 0, "%s", err.msg);
+	expect_statuses("perf.csv", "a", "SUCCESS");
+	expect_statuses("perf.csv", "b", "FAILURE");
+	close(ends[0]);
+	close(ends[1]);
 }
 
 /* It was not: the host stays as it was, but for the summary that was asked for. */
@@ -276,6 +336,23 @@ Test(mad_books, are_cleaned_up_of_what_this_run_wrote)
 	cr_expect_eq(mad_books_close(&m, NULL, &err), 0, "%s", err.msg);
 	cr_expect_eq(access("perf_entry.csv", F_OK), -1);
 	expect_statuses("perf.csv", "a", "FAILURE");
+}
+
+/* --output perf_entry.csv: the book is no entry that could be removed. */
+Test(mad_books, are_not_cleaned_up_of_the_book)
+{
+	const struct mad_outcome done = { .kind = OUTCOME_FINISHED, .gpus = 0, .test_s = 1 };
+	AUTO_RUN struct mad m = make_run();
+	struct error err = ERROR_INIT;
+
+	options.cleanup_perf = true;
+	options.output = "./perf_entry.csv";
+	cr_assert_eq(mad_books_open(&m, &err), 0, "%s", err.msg);
+	add(&m, 0, &done, "performance: 5 x\n");
+	add(&m, 0, &done, "");
+	cr_expect_eq(mad_books_close(&m, NULL, &err), 0, "%s", err.msg);
+	expect_statuses("perf_entry.csv", "a", "SUCCESS FAILURE");
+	cr_expect_eq(access("perf_entry.json", F_OK), -1);
 }
 
 /* Whatever way the options name them. */
@@ -324,13 +401,11 @@ Test(mad_books, are_kept_wherever_they_are)
 	AUTO_RUN struct mad m = make_run();
 	AUTO_KEPT_FILES struct kept_files kept = KEPT_FILES_INIT;
 	AUTO_FREE char *output = path_join(root, "elsewhere/rows.csv");
-	char receipt[] = "receipt.json";
-	struct run_options run_options = { .receipt = receipt };
-	struct run run_of_it = { .o = &run_options };
+	AUTO_FREE char *receipt = path_join(root, "receipt.json");
 	struct error err = ERROR_INIT;
 
 	tree_dir(root, "elsewhere");
-	m.run = &run_of_it;
+	m.receipt = receipt;
 	options.output = output;
 	options.summary = "s.json";
 	options.manifest = "m.json";
@@ -410,6 +485,28 @@ Test(mad_logs, of_two_runs_at_once_are_two)
 	mad_logs_join(&third, &third.items[0], log3.fd);
 	expect_file("m.live.log", "build 3" BAR "run 3");
 	cr_expect_eq(access("m.3.live.log", F_OK), -1);
+}
+
+/* With sudo in a user's folder, too. */
+Test(mad_logs, are_the_folders_owners)
+{
+	static const char *const names[] = { "m.build.live.log", "m.run.live.log", "m.live.log",
+					     BUILD_MANIFEST_FILE };
+	AUTO_RUN struct mad m = make_run();
+	AUTO_LIVE_LOG struct live_log log = LIVE_LOG_INIT;
+	struct stat st;
+
+	if (geteuid() != 0)
+		return;
+	cr_assert_eq(chown(root, 4711, 4712), 0);
+	build(&m, "build");
+	run(&m, &log, "run");
+	mad_logs_join(&m, &m.items[0], log.fd);
+	cr_assert_eq(build_manifest_save(&m.manifest, AT_FDCWD, BUILD_MANIFEST_FILE, NULL), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		cr_assert_eq(stat(names[i], &st), 0, "%s", names[i]);
+		cr_expect(st.st_uid == 4711 && st.st_gid == 4712, "%s", names[i]);
+	}
 }
 
 Test(mad_logs, that_cannot_be_joined_make_the_run_fail)

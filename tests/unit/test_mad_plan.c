@@ -131,6 +131,76 @@ Test(mad_plan, wrong_rules_of_the_context)
 	cr_expect_not_null(strstr(err.msg, "log_error_patterns: not a list"), "%s", err.msg);
 }
 
+/* Nobody is asked for anything: those are wrong arguments. An unknown tag fails as a build does. */
+Test(mad_plan, without_a_model_to_run)
+{
+	static const struct {
+		const char *tags;
+		const char *manifest;
+		int code;
+		const char *why;
+	} cases[] = {
+		{ ",", NULL, 4, "--tags: names no model" },
+		{ " , ,", "none.json", 4, "--tags: names no model" },
+		{ NULL, "none.json", 4, "--manifest-file none.json: no such file" },
+		{ "nobody", NULL, 2, "nobody" },
+		{ "nobody", "none.json", 2, "nobody" },
+		{ NULL, "bad.json", 3, "bad.json" },
+	};
+
+	write_models("");
+	tree_file(root, "bad.json", "[");
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		AUTO_RUN struct mad m = { .package_fd = -1 };
+		struct error err = ERROR_INIT;
+
+		strv_done(&options.tags);
+		if (cases[i].tags != NULL)
+			strv_add(&options.tags, cases[i].tags);
+		options.manifest = cases[i].manifest;
+		cr_expect_lt(plan(&m, &err), 0);
+		cr_expect_eq(m.code, cases[i].code, "%zu: %d", i, m.code);
+		cr_expect_not_null(strstr(err.msg, cases[i].why), "%s", err.msg);
+	}
+}
+
+/* After a success, too. */
+Test(mad_plan, a_container_is_kept_only_with_its_vm)
+{
+	static const struct {
+		enum cleanup_mode mode;
+		int want;
+	} cases[] = {
+		{ CLEANUP_DESTROY, -EINVAL },
+		{ CLEANUP_PRESERVE_ON_FAILURE, -EINVAL },
+		{ CLEANUP_PRESERVE, 0 },
+	};
+
+	write_models("");
+	options.keep_alive = true;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		AUTO_RUN struct mad m = { .package_fd = -1 };
+		struct error err = ERROR_INIT;
+
+		cfg.cleanup.mode = cases[i].mode;
+		cr_expect_eq(plan(&m, &err), cases[i].want, "%zu: %s", i, err.msg);
+		cr_expect_eq(m.code, cases[i].want == 0 ? 0 : 4);
+	}
+}
+
+/* Which files options may name: test_mad_outputs.c. */
+Test(mad_plan, a_file_of_ours_as_output_is_wrong_arguments)
+{
+	AUTO_RUN struct mad m = { .package_fd = -1 };
+	struct error err = ERROR_INIT;
+
+	write_models("");
+	options.output = "perf_super.csv";
+	cr_expect_eq(plan(&m, &err), -EINVAL);
+	cr_expect_eq(m.code, 4);
+	cr_expect_not_null(strstr(err.msg, "--output perf_super.csv"), "%s", err.msg);
+}
+
 /* The others can run. */
 Test(mad_plan, a_table_that_cannot_be_is_its_models_failure)
 {

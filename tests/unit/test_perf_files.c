@@ -276,6 +276,24 @@ Test(perf_files, go_to_another_book)
 	perf_expect("perf.csv", "(none)");
 }
 
+/* The rows of all models stay in it, by whatever path it was named. */
+Test(perf_files, go_to_the_entry_as_the_book)
+{
+	static const char *const names[] = { "perf_entry.csv", "./perf_entry.csv", "link" };
+	AUTO_JSON struct json_object *record = perf_record("m", NULL, "FAILURE");
+	struct perf_result result = { .kind = OUTCOME_BUILD, .record = record };
+
+	cr_assert_eq(symlinkat("perf_entry.csv", perf_folder, "link"), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		cr_assert_eq(perf_files_write(perf_folder, names[i], &result, NULL), 0);
+	perf_expect("perf_entry.csv",
+		    PERF_HEADER "\n" PERF_ROW("m", "", "", "FAILURE") "\n" PERF_ROW(
+			    "m", "", "", "FAILURE") "\n" PERF_ROW("m", "", "", "FAILURE") "\n");
+	perf_expect("perf.csv", "(none)");
+	cr_expect(perf_files_is_book(perf_folder, "link", "perf_entry.csv"));
+	cr_expect(!perf_files_is_book(perf_folder, NULL, "perf_entry.csv"));
+}
+
 static struct json_object *load(const char *scripts, const char *args, int r, struct error *err)
 {
 	struct json_object *configs = NULL;

@@ -12,6 +12,7 @@ struct run {
 	char log[64];
 	int fail_b, fail_undo_a;
 	bool without_c;
+	int why;
 };
 
 static void put(struct run *r, const char *what)
@@ -91,9 +92,10 @@ static void end(struct run *r, const struct stage *s, bool ok)
 		put(r, "?");
 }
 
-static void teardown(struct run *r, bool ok)
+static void teardown(struct run *r, const struct error *why)
 {
-	put(r, ok ? "|" : "/");
+	put(r, why == NULL ? "|" : "/");
+	r->why = why == NULL ? 0 : why->code;
 }
 
 static void failed(struct run *r, const struct stage *s, const struct error *err)
@@ -126,6 +128,7 @@ Test(stage, a_failure_skips_all_but_always_and_unwinds_what_was_begun)
 	cr_expect(go(&r, &err) == -EBUSY);
 	cr_expect_str_eq(err.msg, "b is busy");
 	cr_expect_str_eq(r.log, "AB?D/dba");
+	cr_expect_eq(r.why, EBUSY);
 }
 
 Test(stage, unwanted_stages_are_passed_over)

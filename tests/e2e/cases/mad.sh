@@ -327,7 +327,7 @@ full_test_what_models_leave() {
 full_test_vm_dies_while_building() {
 	package
 	echo 'RUN sleep 600' >> docker/demo_two.b.ubuntu.amd.Dockerfile
-	"$BMVM" run --hypervisor "$HV" -f vm.json --tags demo_two -s summary.json > out 2> err < /dev/null &
+	"$BMVM" run --hypervisor "$HV" -f vm.json --tags demo_two -s summary.json --receipt receipt.json > out 2> err < /dev/null &
 	front=$!
 	seen_or_over 400 'building ci-demo_two_demo_two.b' err
 	kill -KILL "$(qemu_of)"
@@ -335,6 +335,7 @@ full_test_vm_dies_while_building() {
 	same $code 3
 	holds summary.json '.overall_success == false and ([.run_phase.failed_runs[].kind] | unique == ["infrastructure"])'
 	same "$(status_of demo_two)" "$(printf 'FAILURE\nFAILURE')"
+	holds receipt.json '(.models.failed_runs | length == 2) and (.perf_csv | endswith("/perf.csv"))'
 	[ -s build_manifest.json ] || fail "no manifest"
 	no_vm_left
 }
