@@ -107,6 +107,30 @@ int file_own_as_folder(int dir_fd, const char *path, int fd)
 	return 0;
 }
 
+/* Through /dev/stdout and the like even a regular file is no link's target: it may be anything. */
+static bool leads_through_magic(int dir_fd, const char *path)
+{
+	struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_NO_MAGICLINKS };
+	AUTO_CLOSE int fd = (int)syscall(SYS_openat2, dir_fd, path, &how, sizeof(how));
+
+	return fd < 0 && errno == ELOOP;
+}
+
+int file_check_target_at(int dir_fd, const char *path, struct error *err)
+{
+	size_t len = strlen(path);
+	struct stat st;
+
+	if (len == 0)
+		return error_set(err, EINVAL, "the name of the file is empty");
+	if (path[len - 1] == '/')
+		return error_set(err, EINVAL, "%s is the name of a folder, not of a file", path);
+	if (fstatat(dir_fd, path, &st, 0) < 0 ||
+	    (S_ISREG(st.st_mode) && !leads_through_magic(dir_fd, path)))
+		return 0;
+	return error_set(err, EINVAL, "%s is not a regular file", path);
+}
+
 /* @for_user: it becomes the folder's owner's, where the file system lets us. */
 struct target {
 	int dir_fd;
@@ -130,8 +154,10 @@ static int write_atomic(const struct target *t, const void *data, size_t len, mo
 {
 	AUTO_FREE char *tmp = NULL;
 	AUTO_CLOSE int fd = -1;
-	int r;
+	int r = file_check_target_at(t->dir_fd, t->path, err);
 
+	if (r < 0)
+		return error_prefix(err, r, "write");
 	if (asprintf(&tmp, "%s.tmp.%d", t->path, (int)getpid()) < 0) {
 		tmp = NULL;
 		return error_set(err, ENOMEM, "write %s: out of memory", t->path);

@@ -37,14 +37,23 @@ int file_read_at(int dir_fd, const char *path, size_t cap, char **ret, size_t *r
 int file_read_input(const char *path, size_t cap, char **ret, size_t *ret_len, struct error *err);
 
 /**
+ * file_check_target_at() - Whether a path can be that of a file which is written by rename
+ *
+ * Not what would be lost by that: a folder, a device, a FIFO, a socket, a symbolic link to one of
+ * these, or one such as /dev/stdout. Any other symbolic link can be replaced, and need not lead
+ * anywhere. The folder is not looked at. Return: 0; -EINVAL why not.
+ */
+int file_check_target_at(int dir_fd, const char *path, struct error *err);
+
+/**
  * file_write_atomic_at() - Replace a file so that readers see the old or the new content
  * @dir_fd: directory, or AT_FDCWD
  * @path:   relative to it; its folder must exist
  * @data:   @len bytes
  * @mode:   permission bits of the new file, exactly (the umask does not apply)
  *
- * Writes PATH.tmp.PID, fsyncs, renames. Return: 0, or the errno of the failing call, with the
- * temporary file removed.
+ * Writes PATH.tmp.PID, fsyncs, renames. Return: 0; -EINVAL as file_check_target_at(); the errno of
+ * the failing call, with the temporary file removed.
  */
 int file_write_atomic_at(int dir_fd, const char *path, const void *data, size_t len, mode_t mode,
 			 struct error *err);

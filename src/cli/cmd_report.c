@@ -40,6 +40,29 @@ static bool ends_in_csv(const char *name)
 	return n > strlen(".csv") && strcmp(name + n - strlen(".csv"), ".csv") == 0;
 }
 
+/* ---- the page ---- */
+
+static bool is_stdout(const char *to)
+{
+	return strcmp(to, "-") == 0;
+}
+
+static int check_page(int dir_fd, const char *to, struct error *err)
+{
+	int r = is_stdout(to) ? 0 : file_check_target_at(dir_fd, to, err);
+
+	if (r < 0)
+		error_hint(err, r, "--output - writes the page to stdout");
+	return r < 0 ? error_prefix(err, r, "--output") : 0;
+}
+
+static int put_page(int dir_fd, const char *to, const char *page, size_t len, struct error *err)
+{
+	if (!is_stdout(to))
+		return file_write_for_user_at(dir_fd, to, page, len, PAGE_MODE, err);
+	return fwrite(page, 1, len, stdout) == len ? 0 : error_errno(err, "write to stdout");
+}
+
 /* ---- to-html ---- */
 
 struct html_options {
@@ -65,7 +88,8 @@ static const struct cli_option html_table[] = {
 	  .kind = OPTION_TEXT,
 	  .offset = offsetof(struct html_options, output),
 	  .value = "FILE",
-	  .help = "the page; beside the CSV file with the ending .html unless given" },
+	  .help = "the page, - is stdout; beside the CSV file with the ending .html unless "
+		  "given" },
 	{ .name = "receipt",
 	  .kind = OPTION_LIST,
 	  .offset = offsetof(struct html_options, receipts),
@@ -84,7 +108,7 @@ static const struct cli_usage html_usage = {
 	.synopsis = "--csv-file FILE [options]",
 	.about = "Makes one page of a CSV file: how the runs ended, the performance of each model\n"
 		 "over its runs, and a table that sorts and filters. The page is one file and\n"
-		 "loads nothing from elsewhere. Prints where it is.",
+		 "loads nothing from elsewhere. Prints where it is, unless that is stdout.",
 	.options = html_table,
 	.n_options = ARRAY_SIZE(html_table),
 };
@@ -146,8 +170,10 @@ static int make_page(const struct html_options *o, const char *to, struct error 
 		.made = made,
 	};
 	size_t len = 0;
-	int r = load_rows(o->csv, &csv, err);
+	int r = check_page(AT_FDCWD, to, err);
 
+	if (r == 0)
+		r = load_rows(o->csv, &csv, err);
 	if (r == 0)
 		r = load_receipts(&o->receipts, receipts, err);
 	if (r < 0)
@@ -156,9 +182,7 @@ static int make_page(const struct html_options *o, const char *to, struct error 
 		find_receipts(o->csv, receipts);
 	clock_iso(made);
 	r = report_page(&report, &page, &len, err);
-	if (r == 0)
-		r = file_write_for_user_at(AT_FDCWD, to, page, len, PAGE_MODE, err);
-	return r;
+	return r == 0 ? put_page(AT_FDCWD, to, page, len, err) : r;
 }
 
 static int run_html(const struct html_options *o)
@@ -178,7 +202,8 @@ static int run_html(const struct html_options *o)
 	r = to == NULL ? error_set(&err, ENOMEM, "out of memory") : make_page(o, to, &err);
 	if (r < 0)
 		return cli_fail(&err, EXIT_CODE_FAILED);
-	printf("%s\n", to);
+	if (!is_stdout(to))
+		printf("%s\n", to);
 	return EXIT_CODE_OK;
 }
 
@@ -228,7 +253,7 @@ static const struct cli_option email_table[] = {
 	  .kind = OPTION_TEXT,
 	  .offset = offsetof(struct email_options, output),
 	  .value = "FILE",
-	  .help = "the page, relative to DIR; run_results.html unless given" },
+	  .help = "the page, relative to DIR, - is stdout; run_results.html unless given" },
 	{ .name = "verbose",
 	  .letter = 'v',
 	  .kind = OPTION_FLAG,
@@ -241,7 +266,8 @@ static const struct cli_usage email_usage = {
 	.synopsis = "[options]",
 	.about =
 		"Makes one page of all CSV files of a folder that can be the body of a mail: plain "
-		"tables, no script. It sends nothing. Prints where the page is.",
+		"tables, no script. It sends nothing. Prints where the page is, unless that is "
+		"stdout.",
 	.options = email_table,
 	.n_options = ARRAY_SIZE(email_table),
 };
@@ -273,6 +299,16 @@ static int list_csv(DIR *dir, struct strv *names, struct error *err)
 	return 0;
 }
 
+static void tell_place(const struct email_options *o)
+{
+	if (is_stdout(o->output))
+		return;
+	if (o->output[0] == '/' || strcmp(o->directory, ".") == 0)
+		printf("%s\n", o->output);
+	else
+		printf("%s/%s\n", o->directory, o->output);
+}
+
 static int make_mail(const struct email_options *o, DIR *dir, const struct strv *names,
 		     struct error *err)
 {
@@ -280,19 +316,18 @@ static int make_mail(const struct email_options *o, DIR *dir, const struct strv 
 	char made[CLOCK_ISO_SIZE];
 	const struct report_mail mail = { .dir_fd = dirfd(dir), .names = names, .made = made };
 	size_t len = 0;
-	int failed, r;
+	int failed, r = check_page(dirfd(dir), o->output, err);
 
+	if (r < 0)
+		return r;
 	clock_iso(made);
 	failed = report_mail(&mail, &page, &len, err);
 	if (failed < 0)
 		return failed;
-	r = file_write_for_user_at(dirfd(dir), o->output, page, len, PAGE_MODE, err);
+	r = put_page(dirfd(dir), o->output, page, len, err);
 	if (r < 0)
 		return r;
-	if (o->output[0] == '/' || strcmp(o->directory, ".") == 0)
-		printf("%s\n", o->output);
-	else
-		printf("%s/%s\n", o->directory, o->output);
+	tell_place(o);
 	return failed == 0
 		       ? 0
 		       : error_set(err, EIO, "%d of %zu files could not be read", failed, names->n);

@@ -4,10 +4,10 @@
  * runs of MAD models say so when a command is run instead.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -341,12 +341,13 @@ static int check_words(const struct run_args *a, const struct cli_rest *rest, st
 static int check_receipt(const char *path, struct error *err)
 {
 	AUTO_FREE char *folder = NULL;
-	struct stat st;
+	int r;
 
 	if (path == NULL)
 		return 0;
-	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
-		return error_set(err, EINVAL, "run: --receipt: %s is not a regular file", path);
+	r = file_check_target_at(AT_FDCWD, path, err);
+	if (r < 0)
+		return error_prefix(err, r, "run: --receipt");
 	folder = strndup(path, (size_t)(strrchr(path, '/') - path) + 1);
 	if (folder == NULL)
 		return out_of_memory(err);

@@ -49,8 +49,10 @@ static int fill_and_rename(int dir_fd, const char *tmp, const char *path, const 
 int shared_file_put(int dir_fd, const char *path, const void *data, size_t len, struct error *err)
 {
 	AUTO_FREE char *tmp = NULL;
-	int r;
+	int r = file_check_target_at(dir_fd, path, err);
 
+	if (r < 0)
+		return error_prefix(err, r, "write");
 	if (asprintf(&tmp, "%s.tmp.%d", path, (int)getpid()) < 0) {
 		tmp = NULL;
 		return error_set(err, ENOMEM, "write %s: out of memory", path);

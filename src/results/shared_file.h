@@ -107,7 +107,8 @@ void shared_file_done(struct shared_file *file);
  *
  * Mode and, as far as we may, owner are those of a file that is there; a new one has those that its
  * folder and the umask give: root's program makes no file of root's in a user's folder. A symbolic
- * link is replaced. Return: 0; the errno of the failing call, an old version still there.
+ * link is replaced. Return: 0; -EINVAL as file_check_target_at(); the errno of the failing call, an
+ * old version still there.
  */
 int shared_file_put(int dir_fd, const char *path, const void *data, size_t len, struct error *err);
 

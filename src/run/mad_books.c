@@ -71,6 +71,26 @@ static int check_rights(const struct mad *m, struct error *err)
 	return 0;
 }
 
+/* Nor may anything be in the way of the other files that the run writes. */
+static int check_ways(const struct mad *m, struct error *err)
+{
+	const char *const names[] = {
+		"perf_entry.csv",
+		"perf_entry.json",
+		"perf_entry_super.csv",
+		"perf_entry_super.json",
+		"perf_super.csv",
+		m->from_manifest || m->o->manifest_output != NULL ? NULL : BUILD_MANIFEST_FILE,
+	};
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(names) && r == 0; i++) {
+		if (names[i] != NULL)
+			r = file_check_target_at(m->package_fd, names[i], err);
+	}
+	return r;
+}
+
 static bool has_tables(const struct mad *m)
 {
 	for (size_t i = 0; i < m->n_items; i++) {
@@ -94,6 +114,8 @@ int mad_books_open(struct mad *m, struct error *err)
 		r = perf_super_check(m->package_fd, err);
 	if (r == 0)
 		r = check_rights(m, err);
+	if (r == 0)
+		r = check_ways(m, err);
 	if (r == 0)
 		r = check_folder("--summary-output", m->o->summary, err);
 	if (r == 0 && !m->from_manifest)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "results/own_files.h"
 #include "run/mad.h"
 
@@ -63,6 +64,17 @@ static int check_own(const struct named *n, struct error *err)
 	return 0;
 }
 
+/* What is no file cannot be replaced by one: a device, for one. */
+static int check_target(const struct mad *m, const struct named *n, struct error *err)
+{
+	int r;
+
+	if (n->path == NULL || n->input)
+		return 0;
+	r = file_check_target_at(m->package_fd, n->path, err);
+	return r < 0 ? error_prefix(err, r, "%s", n->option) : 0;
+}
+
 /* A manifest that is there is only read; where it is not, the one that is built may become it. */
 static bool may_meet(const struct named *a, const struct named *b)
 {
@@ -87,6 +99,8 @@ static int look(const struct mad *m, struct named *all, size_t n, struct error *
 {
 	int r = 0;
 
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = check_target(m, &all[i], err);
 	for (size_t i = 0; i < n && r == 0; i++) {
 		r = kept_files_begin(&all[i].names, m->package_fd, err);
 		kept_files_add(&all[i].names, all[i].path);

@@ -90,6 +90,27 @@ printf '{"vm": "v1", "stages": [{"name": "start", "seconds": 2}]}' > receipt.jso
 expect 0 "a receipt" to-html --csv-file perf.csv --receipt receipt.json --receipt .
 has perf.html "Where the time went"
 
+mkfifo fifo
+ln -s fifo link
+for to in fifo link none. .; do
+	[ $to = none. ] && to=
+	expect 1 "no file to write to: \"$to\"" to-html --csv-file perf.csv --output "$to"
+	has err "--output: "
+	has err "hint: --output - writes the page to stdout"
+	empty out
+	expect 1 "no file to write a mail to: \"$to\"" to-email --output "$to"
+	has err "--output: "
+done
+[ -p fifo ] && [ -p link ] || fail "a FIFO was replaced"
+expect 0 "to stdout" to-html --csv-file perf.csv --output -
+has out "<h1>perf.csv</h1>"
+tail -n 1 out | grep -q '</html>' || fail "more than the page on stdout"
+[ ! -e ./- ] || fail "a file called -"
+# only the link is looked at, which is no device of the host
+ln -s /proc/self/fd/1 stdout
+expect 1 "the file that is stdout" to-html --csv-file perf.csv --output stdout
+[ -L stdout ] || fail "a link such as /dev/stdout was replaced"
+
 mkdir mail none
 cp perf.csv mail/b.csv
 cp perf.csv mail/a.csv
@@ -102,6 +123,10 @@ expect 0 "another name" to-email --directory mail -o "$work/m.html"
 prints "$work/m.html"
 (cd mail && "$BMVM" report to-email) > out || fail "in the current folder"
 prints run_results.html
+expect 0 "a mail to stdout" to-email --dir mail -o -
+has out "<h2>b.csv"
+! grep -q run_results out || fail "more than the page on stdout"
+[ ! -e mail/- ] || fail "a file called -"
 cp wide.csv mail/d.csv
 expect 1 "one cannot be read" to-email --dir mail
 has err "1 of 3 files"

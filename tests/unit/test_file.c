@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -187,6 +188,45 @@ Test(file, write_does_not_follow_a_link_in_the_way)
 
 	cr_expect_eq(file_read_at(fd, "victim", 100, &text, NULL, NULL), 0);
 	cr_expect_str_eq(text, "precious", "the link is replaced, not followed");
+	tree_remove(root);
+}
+
+/* Root's program would take /dev/null away from the whole host. */
+Test(file, only_a_file_is_replaced_by_a_file)
+{
+	static const char *const others[] = { "fifo", "link", "far", "folder", "through", "null" };
+	char *root = tree_new();
+	AUTO_CLOSE int fd = folder_of(root);
+	AUTO_CLOSE int open_fd = -1;
+	char name[64];
+
+	tree_dir(root, "folder");
+	tree_file(root, "file", "precious");
+	open_fd = openat(fd, "file", O_RDONLY | O_CLOEXEC);
+	(void)snprintf(name, sizeof(name), "/proc/self/fd/%d", open_fd);
+	cr_assert_eq(symlinkat(name, fd, "through"), 0);
+	cr_assert_eq(mkfifoat(fd, "fifo", 0600), 0);
+	cr_assert_eq(symlinkat("fifo", fd, "link"), 0);
+	cr_assert_eq(symlinkat("link", fd, "far"), 0);
+	if (mknodat(fd, "null", S_IFCHR | 0600, makedev(1, 3)) < 0)
+		cr_assert_eq(mkfifoat(fd, "null", 0600), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+		struct error err = ERROR_INIT;
+		struct stat before, after;
+
+		cr_assert_eq(fstatat(fd, others[i], &before, AT_SYMLINK_NOFOLLOW), 0);
+		cr_expect_eq(file_check_target_at(fd, others[i], NULL), -EINVAL, "%s", others[i]);
+		cr_expect_eq(file_write_atomic_at(fd, others[i], "x", 1, 0644, &err), -EINVAL);
+		cr_expect_not_null(strstr(err.msg, "is not a regular file"), "%s", err.msg);
+		cr_expect_eq(file_write_for_user_at(fd, others[i], "x", 1, 0644, NULL), -EINVAL);
+		cr_assert_eq(fstatat(fd, others[i], &after, AT_SYMLINK_NOFOLLOW), 0);
+		cr_expect_eq(before.st_ino, after.st_ino, "%s", others[i]);
+	}
+	cr_expect_eq(file_check_target_at(fd, "", NULL), -EINVAL);
+	cr_expect_eq(file_check_target_at(fd, "new/", NULL), -EINVAL);
+	cr_expect_eq(file_check_target_at(fd, ".", NULL), -EINVAL);
+	cr_expect_eq(file_check_target_at(fd, "new", NULL), 0);
+	cr_expect_eq(file_check_target_at(fd, "file", NULL), 0);
 	tree_remove(root);
 }
 

@@ -164,6 +164,23 @@ Test(mad_books, have_their_folders_beforehand)
 	cr_expect_not_null(strstr(err.msg, "--summary-output none/s.json"), "%s", err.msg);
 }
 
+Test(mad_books, have_nothing_in_the_way_beforehand)
+{
+	static const char *const names[] = { "perf_entry.csv", "perf_super.csv",
+					     "build_manifest.json" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		AUTO_RUN struct mad m = make_run();
+		struct error err = ERROR_INIT;
+
+		m.from_manifest = false;
+		cr_assert_eq(mkfifo(names[i], 0600), 0);
+		cr_expect_eq(mad_books_open(&m, &err), -EINVAL);
+		cr_expect_not_null(strstr(err.msg, names[i]), "%s", err.msg);
+		cr_assert_eq(unlink(names[i]), 0);
+	}
+}
+
 Test(mad_books, can_be_written_beforehand)
 {
 	AUTO_RUN struct mad m = make_run();

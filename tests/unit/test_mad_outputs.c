@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -95,6 +96,36 @@ Test(mad_outputs, no_two_options_name_one_file)
 	options.data_config = NULL;
 	options.manifest = "m.json";
 	expect_wrong("--summary-output m.json and --manifest-file m.json are one file");
+}
+
+/* A run would find it at its end, and a device is no less than the host's. */
+Test(mad_outputs, what_is_no_file_is_not_replaced)
+{
+	AUTO_FREE char *receipt = path_join(root, "sub");
+
+	tree_dir(root, "sub");
+	cr_assert_eq(mkfifo("fifo", 0600), 0);
+	cr_assert_eq(symlink("fifo", "link"), 0);
+	options.output = "link";
+	expect_wrong("--output: link is not a regular file");
+	options.output = "";
+	expect_wrong("--output: the name of the file is empty");
+	options.output = NULL;
+	options.summary = ".";
+	expect_wrong("--summary-output: . is not a regular file");
+	options.summary = "new/";
+	expect_wrong("--summary-output: new/ is the name of a folder");
+	options.summary = "";
+	expect_wrong("--summary-output: the name of the file is empty");
+	options.summary = NULL;
+	options.manifest_output = "fifo";
+	expect_wrong("--manifest-output: fifo is not a regular file");
+	options.manifest_output = NULL;
+	receipt_path = receipt;
+	expect_wrong("--receipt: ");
+	receipt_path = NULL;
+	options.manifest = "fifo"; /* is read */
+	cr_expect_eq(check(NULL), 0);
 }
 
 Test(mad_outputs, options_name_their_own_files)

@@ -241,6 +241,18 @@ Test(perf_files, are_written_as_far_as_possible)
 	cr_assert_eq(faccessat(perf_folder, "perf_entry_super.csv", F_OK, 0), 0);
 }
 
+Test(perf_files, take_no_place_of_what_is_no_file)
+{
+	struct error err = ERROR_INIT;
+	struct stat st;
+
+	cr_assert_eq(mkfifoat(perf_folder, "perf_entry.csv", 0600), 0);
+	cr_assert_eq(write_one(OUTCOME_FINISHED, NULL, NULL, &err), -EINVAL);
+	cr_assert_str_eq(err.msg, "write: perf_entry.csv is not a regular file");
+	cr_assert_eq(fstatat(perf_folder, "perf_entry.csv", &st, 0), 0);
+	cr_assert(S_ISFIFO(st.st_mode));
+}
+
 Test(perf_files, are_bounded)
 {
 	AUTO_FREE char *large = malloc((size_t)1 << 20);
