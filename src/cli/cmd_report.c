@@ -56,6 +56,18 @@ static int check_page(int dir_fd, const char *to, struct error *err)
 	return r < 0 ? error_prefix(err, r, "--output") : 0;
 }
 
+/* An input would be gone, and its page of no use the next time. */
+static int check_input(int dir_fd, const char *to, const char *input, struct error *err)
+{
+	struct stat page, other;
+
+	if (is_stdout(to) || fstatat(dir_fd, to, &page, 0) < 0 ||
+	    fstatat(dir_fd, input, &other, 0) < 0 || page.st_dev != other.st_dev ||
+	    page.st_ino != other.st_ino)
+		return 0;
+	return error_set(err, EINVAL, "--output: %s is what the page is made of", to);
+}
+
 static int put_page(int dir_fd, const char *to, const char *page, size_t len, struct error *err)
 {
 	if (!is_stdout(to))
@@ -172,6 +184,10 @@ static int make_page(const struct html_options *o, const char *to, struct error 
 	size_t len = 0;
 	int r = check_page(AT_FDCWD, to, err);
 
+	if (r == 0)
+		r = check_input(AT_FDCWD, to, o->csv, err);
+	for (size_t i = 0; i < o->receipts.n && r == 0; i++)
+		r = check_input(AT_FDCWD, to, o->receipts.v[i], err);
 	if (r == 0)
 		r = load_rows(o->csv, &csv, err);
 	if (r == 0)
@@ -309,6 +325,28 @@ static void tell_place(const struct email_options *o)
 		printf("%s/%s\n", o->directory, o->output);
 }
 
+/* One that is called .csv in that folder would be an input the next time. */
+static int check_mail(const struct email_options *o, DIR *dir, const struct strv *names,
+		      struct error *err)
+{
+	const char *name = base_name(o->output);
+	AUTO_FREE char *folder = strndup(o->output, (size_t)(name - o->output));
+	struct stat here, there;
+	int r = check_page(dirfd(dir), o->output, err);
+
+	for (size_t i = 0; i < names->n && r == 0; i++)
+		r = check_input(dirfd(dir), o->output, names->v[i], err);
+	if (r < 0 || !ends_in_csv(name))
+		return r;
+	if (folder == NULL)
+		return error_set(err, ENOMEM, "out of memory");
+	if (fstat(dirfd(dir), &here) < 0 ||
+	    fstatat(dirfd(dir), *folder == '\0' ? "." : folder, &there, 0) < 0 ||
+	    here.st_dev != there.st_dev || here.st_ino != there.st_ino)
+		return 0;
+	return error_set(err, EINVAL, "--output: %s would be a CSV file of that folder", o->output);
+}
+
 static int make_mail(const struct email_options *o, DIR *dir, const struct strv *names,
 		     struct error *err)
 {
@@ -316,7 +354,7 @@ static int make_mail(const struct email_options *o, DIR *dir, const struct strv 
 	char made[CLOCK_ISO_SIZE];
 	const struct report_mail mail = { .dir_fd = dirfd(dir), .names = names, .made = made };
 	size_t len = 0;
-	int failed, r = check_page(dirfd(dir), o->output, err);
+	int failed, r = check_mail(o, dir, names, err);
 
 	if (r < 0)
 		return r;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -338,9 +339,10 @@ static int check_words(const struct run_args *a, const struct cli_rest *rest, st
 }
 
 /* The receipt replaces a file at the run's end; what is wrong with that is said before it. */
-static int check_receipt(const char *path, struct error *err)
+static int check_receipt(const char *path, const char *config, struct error *err)
 {
 	AUTO_FREE char *folder = NULL;
+	struct stat st, other;
 	int r;
 
 	if (path == NULL)
@@ -348,6 +350,11 @@ static int check_receipt(const char *path, struct error *err)
 	r = file_check_target_at(AT_FDCWD, path, err);
 	if (r < 0)
 		return error_prefix(err, r, "run: --receipt");
+	if (config != NULL && stat(config, &other) == 0 && stat(path, &st) == 0 &&
+	    st.st_dev == other.st_dev && st.st_ino == other.st_ino)
+		return error_set(err, EINVAL,
+				 "run: --receipt %s and --additional-context-file %s are one file",
+				 path, config);
 	folder = strndup(path, (size_t)(strrchr(path, '/') - path) + 1);
 	if (folder == NULL)
 		return out_of_memory(err);
@@ -389,7 +396,7 @@ static int load(struct run_args *a, const struct cli_rest *rest, struct error *e
 	int r = check_words(a, rest, err);
 
 	if (r == 0)
-		r = check_receipt(a->o.receipt, err);
+		r = check_receipt(a->o.receipt, a->config.file, err);
 	if (r == 0)
 		r = config_options_load(&a->config, &a->o.cfg, err);
 	if (r < 0)
@@ -425,6 +432,7 @@ static int run(struct run_args *a, int argc, char **argv)
 		return cli_fail(&err, code);
 	if (a->tty || a->no_tty)
 		a->o.tty = a->tty ? TTY_YES : TTY_NO;
+	a->mad.context = a->config.file;
 	if (has_models(a))
 		return run_models(&a->o, &a->mad);
 	say_unused(&a->mad);

@@ -130,6 +130,7 @@ int mad_outputs_check(const struct mad *m, struct error *err)
 		  true,
 		  KEPT_FILES_INIT },
 		{ "--data-config", o->data_config, { NULL }, true, KEPT_FILES_INIT },
+		{ "--additional-context-file", o->context, { NULL }, true, KEPT_FILES_INIT },
 		{ "--tools-config", o->tools_config, { NULL }, true, KEPT_FILES_INIT },
 	};
 	int r = look(m, all, ARRAY_SIZE(all), err);

@@ -13,6 +13,7 @@
  * @tags:     of --tags, as typed; see workload/tag.h
  * @manifest: --manifest-file: run what it lists, build nothing
  * @manifest_output, @output, @summary: files that are written
+ * @context:  --additional-context-file, already read: it is only not to be replaced
  * @registry: where images of a manifest are pulled from
  * @data_config, @tools_config: instead of data.json and scripts/common/tools.json
  * @mirror:   --force-mirror-local
@@ -24,6 +25,7 @@ struct mad_options {
 	const char *manifest_output;
 	const char *output;
 	const char *summary;
+	const char *context;
 	const char *registry;
 	const char *data_config;
 	const char *tools_config;

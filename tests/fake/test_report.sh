@@ -111,6 +111,17 @@ ln -s /proc/self/fd/1 stdout
 expect 1 "the file that is stdout" to-html --csv-file perf.csv --output stdout
 [ -L stdout ] || fail "a link such as /dev/stdout was replaced"
 
+ln perf.csv hard
+ln -s perf.csv soft
+for to in perf.csv ./perf.csv hard soft; do
+	expect 1 "the rows' own file: $to" to-html --csv-file perf.csv --output $to
+	has err "--output: $to is what the page is made of"
+done
+expect 1 "the receipt's own file" to-html --csv-file perf.csv --receipt receipt.json --output receipt.json
+has err "is what the page is made of"
+[ "$(head -n 1 perf.csv)" = "model,performance,metric,status" ] || fail "the rows were replaced"
+rm hard soft
+
 mkdir mail none
 cp perf.csv mail/b.csv
 cp perf.csv mail/a.csv
@@ -123,6 +134,16 @@ expect 0 "another name" to-email --directory mail -o "$work/m.html"
 prints "$work/m.html"
 (cd mail && "$BMVM" report to-email) > out || fail "in the current folder"
 prints run_results.html
+for to in b.csv "$work/mail/b.csv"; do
+	expect 1 "a file of the mail's: $to" to-email --dir mail --output "$to"
+	has err "is what the page is made of"
+done
+for to in new.csv ../mail/new.csv; do
+	expect 1 "a CSV file beside them: $to" to-email --dir mail --output $to
+	has err "would be a CSV file of that folder"
+done
+[ "$(head -n 1 mail/b.csv)" = "model,performance,metric,status" ] || fail "the rows were replaced"
+[ ! -e mail/new.csv ] || fail "a page called .csv"
 expect 0 "a mail to stdout" to-email --dir mail -o -
 has out "<h2>b.csv"
 ! grep -q run_results out || fail "more than the page on stdout"

@@ -92,8 +92,13 @@ Test(mad_outputs, no_two_options_name_one_file)
 	options.summary = "sub/data.json";
 	options.data_config = "sub/data.json";
 	expect_wrong("--summary-output sub/data.json and --data-config sub/data.json are one");
-	options.summary = "m.json";
 	options.data_config = NULL;
+	tree_file(root, "sub/vm.json", "{}");
+	options.summary = "./link/vm.json";
+	options.context = "sub/vm.json";
+	expect_wrong("--summary-output ./link/vm.json and --additional-context-file sub/vm.json");
+	options.context = NULL;
+	options.summary = "m.json";
 	options.manifest = "m.json";
 	expect_wrong("--summary-output m.json and --manifest-file m.json are one file");
 }
