@@ -187,12 +187,34 @@ static int read_string(struct json_object *context, const char *name, syntax_che
 	return 0;
 }
 
+/* madengine goes by which of them is there, whatever is in it. */
+static int check_deployments(struct json_object *context, const char **ret_path, struct error *err)
+{
+	static const char *const names[] = { "k8s", "kubernetes", "slurm", "baremetal_vm" };
+	const char *first = NULL;
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		bool alias = first != NULL && strcmp(names[i], "kubernetes") == 0;
+
+		if (alias || !json_object_object_get_ex(context, names[i], NULL))
+			continue;
+		*ret_path = names[i];
+		if (first != NULL)
+			return error_set(err, EINVAL, "\"%s\" and \"%s\" exclude each other", first,
+					 names[i]);
+		first = names[i];
+	}
+	return 0;
+}
+
 int context_check(struct config *cfg, struct json_object *context, const char **ret_path,
 		  struct error *err)
 {
 	size_t n_unknown = 0;
-	int r;
+	int r = check_deployments(context, ret_path, err);
 
+	if (r < 0)
+		return r;
 	json_object_object_foreach(context, name, value)
 	{
 		const struct context_key *key = find_key(name);

@@ -237,6 +237,16 @@ static const struct {
 	{ "{\"slurm\": {\"nodes\": 2}}",
 	  "c.json:1:2: slurm: this program only runs VMs on this host; "
 	  "that deployment is madengine's" },
+	{ "{\"slurm\": {\"nodes\": 2}, \"k8s\": {\"x\": 1}}",
+	  "c.json:1:2: slurm: \"k8s\" and \"slurm\" exclude each other" },
+	{ "{\"k8s\": {}, \"slurm\": {}}",
+	  "c.json:1:2: slurm: \"k8s\" and \"slurm\" exclude each other" },
+	{ "{\"kubernetes\": {}, \"slurm\": {}}",
+	  "c.json:1:2: slurm: \"kubernetes\" and \"slurm\" exclude" },
+	{ "{\"baremetal_vm\": {}, \"slurm\": {}}",
+	  "c.json:1:2: baremetal_vm: \"slurm\" and \"baremetal_vm\" exclude" },
+	{ "{\"baremetal_vm\": {}, \"k8s\": {}}",
+	  "c.json:1:2: baremetal_vm: \"k8s\" and \"baremetal_vm\" exclude" },
 };
 
 static int parse(struct config *cfg, const char *text, struct error *err)
