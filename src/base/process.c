@@ -19,7 +19,9 @@
 #include "base/error.h"
 #include "base/file.h"
 
-#define FD_MAX 64 /* highest descriptor number a child may be given */
+#define HOLDERS_MS 500 /* for what else has a pipe of a program that has ended */
+
+#define FD_MAX     64 /* highest descriptor number a child may be given */
 
 static int open_pidfd(pid_t pid)
 {
@@ -338,16 +340,30 @@ static void take_stderr(struct capture *c)
 	tail[have - drop + got] = '\0';
 }
 
-static int capture_all(struct capture *c, uint64_t deadline_ns)
+/*
+ * Whatever it has left running in its session's first group. It is not reaped yet, so that the
+ * group's number is nobody else's.
+ */
+static void kill_group(const struct process *p)
 {
-	while (c->out_fd >= 0 || c->err_fd >= 0) {
-		struct pollfd pfds[2] = { { .fd = c->out_fd, .events = POLLIN },
-					  { .fd = c->err_fd, .events = POLLIN } };
-		int n = poll(pfds, 2, deadline_poll_ms(deadline_ns));
+	if (p->pid > 0)
+		(void)kill(-p->pid, SIGKILL);
+}
+
+/* Until it has ended and both pipes are closed; others may hold those for a moment more. */
+static int capture_all(struct capture *c, const struct process *p, uint64_t deadline_ns)
+{
+	bool ended = false;
+
+	while (c->out_fd >= 0 || c->err_fd >= 0 || !ended) {
+		struct pollfd pfds[3] = { { .fd = c->out_fd, .events = POLLIN },
+					  { .fd = c->err_fd, .events = POLLIN },
+					  { .fd = ended ? -1 : p->pidfd, .events = POLLIN } };
+		int n = poll(pfds, 3, deadline_poll_ms(deadline_ns));
 		int r = 0;
 
 		if (n == 0)
-			return -ETIMEDOUT;
+			return ended ? 0 : -ETIMEDOUT;
 		if (n < 0 && errno != EINTR)
 			return -errno;
 		if (n < 0)
@@ -356,6 +372,11 @@ static int capture_all(struct capture *c, uint64_t deadline_ns)
 			r = take_stdout(c);
 		if (pfds[1].revents != 0)
 			take_stderr(c);
+		if (pfds[2].revents != 0) {
+			ended = true;
+			kill_group(p);
+			deadline_ns = deadline_min(deadline_ns, deadline_in_ms(HOLDERS_MS));
+		}
 		if (r < 0)
 			return r;
 	}
@@ -389,19 +410,23 @@ static int run_with_pipes(const char *path, char *const *argv, uint64_t deadline
 	err_w = pipe_fds[1];
 
 	struct spawn_fd fds[] = { { out_w, 1 }, { err_w, 2 } };
-	struct spawn s = {
-		.path = path, .argv = argv, .fds = fds, .n_fds = 2, .die_with_us = true
-	};
+	struct spawn s = { .path = path,
+			   .argv = argv,
+			   .fds = fds,
+			   .n_fds = 2,
+			   .new_session = true,
+			   .die_with_us = true };
 
 	r = process_spawn(&s, &p, err);
 	if (r < 0)
 		return r;
 	close_fd(&out_w);
 	close_fd(&err_w);
-	r = capture_all(c, deadline_ns);
+	r = capture_all(c, &p, deadline_ns);
 	if (r == 0)
-		r = process_wait(&p, deadline_ns, &c->o->status);
+		r = process_wait(&p, DEADLINE_NEVER, &c->o->status);
 	if (r < 0) {
+		kill_group(&p);
 		(void)process_stop(&p, 0, deadline_in_s(5));
 		(void)error_set(err, -r, "%s: %s", path,
 				r == -ETIMEDOUT ? "did not end in time" : strerror(-r));

@@ -355,6 +355,26 @@ Test(process, too_much_output_or_time_ends_it)
 	cr_expect_eq(waitpid(-1, NULL, WNOHANG), -1, "both are reaped");
 }
 
+/* A child that keeps the pipe holds nobody up, and is not left behind. */
+Test(process, what_it_leaves_running_is_ended_with_it)
+{
+	uint64_t begin = clock_now_ns();
+	struct process_output o;
+
+	cr_assert_eq(process_run(SHELL("sleep 300 & echo $!"), deadline_in_s(60), 4096, &o, NULL),
+		     0);
+	cr_expect_eq(o.status, 0);
+	cr_expect(is_gone((pid_t)atoi(o.out)), "%s", o.out);
+	process_output_done(&o);
+	cr_assert_eq(process_run(SHELL("echo out; setsid sleep 5 & echo end >&2"),
+				 deadline_in_s(60), 4096, &o, NULL),
+		     0);
+	cr_expect_str_eq(o.out, "out\n");
+	cr_expect_str_eq(o.err_tail, "end");
+	process_output_done(&o);
+	cr_expect_lt(clock_now_ns() - begin, 4 * NS_PER_S);
+}
+
 Test(process, of_stderr_the_end_is_kept)
 {
 	struct process_output o;

@@ -123,6 +123,21 @@ Test(python_models, names_the_file_that_fails_and_why)
 	}
 }
 
+/* One that was forked, and keeps the pipe of the answer. */
+Test(python_models, waits_for_no_child, .timeout = 30)
+{
+	AUTO_JSON struct json_object *models = NULL;
+	struct error err = ERROR_INIT;
+
+	need_python();
+	cr_assert_eq(list("import os, time\n"
+			  "if os.fork() == 0:\n    time.sleep(100)\n    os._exit(0)\n" LIST(
+				  "CustomModel('m')"),
+			  &models, &err),
+		     0, "%s", err.msg);
+	cr_expect_eq(json_object_array_length(models), 1);
+}
+
 Test(python_models, leaves_nothing_behind)
 {
 	AUTO_JSON struct json_object *models = NULL;
