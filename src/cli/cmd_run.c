@@ -320,7 +320,7 @@ static int check_words(const struct run_args *a, const struct cli_rest *rest, st
 	if (!mad && (rest->n_command == 0 || rest->command[0][0] == '\0')) {
 		int r = error_set(err, EINVAL, "run: no command given");
 
-		return error_hint(err, r, "bmvm run -- CMD [ARG...]");
+		return error_hint(err, r, "bmvm run -- CMD [ARG...], or --tags TAG for MAD models");
 	}
 	if (mad && (a->o.env.n > 0 || a->o.workdir != NULL || a->tty || a->no_tty)) {
 		int r = error_set(err, EINVAL,

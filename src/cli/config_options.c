@@ -76,10 +76,17 @@ static int apply(struct config *cfg, const struct config_override *v, struct err
 	return config_set(cfg, v->key, v->value, option, err);
 }
 
+/* As with madengine, a blank one is none. */
+static bool is_blank(const char *text)
+{
+	return text[strspn(text, " \t\r\n")] == '\0';
+}
+
 int config_options_load(const struct config_options *o, struct config *cfg, struct error *err)
 {
 	AUTO_FREE char *content = NULL;
 	struct config_source file = { .name = o->file };
+	bool given = o->text != NULL && !is_blank(o->text);
 	struct config_source text = { .name = "--additional-context",
 				      .text = o->text,
 				      .allow_python = true };
@@ -91,9 +98,9 @@ int config_options_load(const struct config_options *o, struct config *cfg, stru
 			return error_prefix(err, r, "--additional-context-file");
 		file.text = content;
 	}
-	if (o->text != NULL)
+	if (given)
 		text.len = strlen(o->text);
-	r = config_parse(cfg, o->file != NULL ? &file : NULL, o->text != NULL ? &text : NULL, err);
+	r = config_parse(cfg, o->file != NULL ? &file : NULL, given ? &text : NULL, err);
 	for (size_t i = 0; i < o->n_overrides && r == 0; i++)
 		r = apply(cfg, &o->overrides[i], err);
 	return r == 0 ? config_finish(cfg, err) : r;

@@ -50,6 +50,7 @@ static const struct line bad_lines[] = {
 	{ { "recover", "now" }, 2, "recover: unexpected argument \"now\"" },
 	/* what to run */
 	{ { "run" }, 125, "run: no command given" },
+	{ { "run", "-f", DATA "guide-file-1.json" }, 125, "or --tags TAG for MAD models" },
 	{ { "run", "--" }, 125, "run: no command given" },
 	{ { "run", "--", "" }, 125, "run: no command given" },
 	{ { "run", "ls", "-l" }, 125, "run: unexpected argument \"ls\"" },
@@ -160,7 +161,8 @@ static const struct line bad_lines[] = {
 	  125,
 	  "--additional-context-file: read /: Is a directory" },
 	{ { "run", "-f", "/dev/null", "--", "true" }, 125, "/dev/null:1:1: expected a value" },
-	{ { "run", "-c", "", "--", "true" }, 125, "--additional-context:1:1: expected a value" },
+	{ { "run", "-c", "", "--image", "", "--", "true" }, 125, "--image: must not be empty" },
+	{ { "run", "-c", " \n", "--vcpus", "0", "--", "true" }, 125, "--vcpus: must be a whole" },
 	{ { "run", "-c", "[]", "--", "true" }, 125, "--additional-context: must be an object" },
 	{ { "run", "-c", "vcpus=4", "--", "true" },
 	  125,
