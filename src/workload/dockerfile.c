@@ -323,6 +323,23 @@ static int collect(DIR *dir, const char *prefix, struct strv *ret, struct error 
 	return strv_error(ret) < 0 ? error_set(err, ENOMEM, "out of memory") : 0;
 }
 
+/* The name of a file was given, not the beginning of one. */
+static int hint_beginning(int package_fd, const char *prefix, int r, struct error *err)
+{
+	const char *slash = strrchr(prefix, '/'), *dot = strrchr(prefix, '.');
+	struct stat st;
+
+	if (fstatat(package_fd, prefix, &st, 0) < 0 || !S_ISREG(st.st_mode))
+		return r;
+	if (dot == NULL || dot == prefix || (slash != NULL && dot <= slash + 1))
+		return error_hint(err, r,
+				  "\"dockerfile\" is the beginning of a name: rename that file to "
+				  "%s.Dockerfile",
+				  prefix);
+	return error_hint(err, r, "\"dockerfile\" is the beginning of a name: write \"%.*s\"",
+			  (int)(dot - prefix), prefix);
+}
+
 static int list_candidates(int package_fd, const char *prefix, struct strv *ret, struct error *err)
 {
 	AUTO_FREE char *folder = strdup(prefix);
@@ -350,7 +367,9 @@ static int list_candidates(int package_fd, const char *prefix, struct strv *ret,
 	if (r < 0)
 		return r;
 	if (ret->n == 0)
-		return error_set(err, ENOENT, "there is no Dockerfile %s.*", prefix);
+		return hint_beginning(package_fd, prefix,
+				      error_set(err, ENOENT, "there is no Dockerfile %s.*", prefix),
+				      err);
 	qsort(ret->v, ret->n, sizeof(*ret->v), by_bytes);
 	return 0;
 }

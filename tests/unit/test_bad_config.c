@@ -240,13 +240,13 @@ static const struct {
 	{ "{\"slurm\": {\"nodes\": 2}, \"k8s\": {\"x\": 1}}",
 	  "c.json:1:2: slurm: \"k8s\" and \"slurm\" exclude each other" },
 	{ "{\"k8s\": {}, \"slurm\": {}}",
-	  "c.json:1:2: slurm: \"k8s\" and \"slurm\" exclude each other" },
+	  "c.json:1:13: slurm: \"k8s\" and \"slurm\" exclude each other" },
 	{ "{\"kubernetes\": {}, \"slurm\": {}}",
-	  "c.json:1:2: slurm: \"kubernetes\" and \"slurm\" exclude" },
+	  "c.json:1:20: slurm: \"kubernetes\" and \"slurm\" exclude each other" },
 	{ "{\"baremetal_vm\": {}, \"slurm\": {}}",
-	  "c.json:1:2: baremetal_vm: \"slurm\" and \"baremetal_vm\" exclude" },
+	  "c.json:1:2: baremetal_vm: \"slurm\" and \"baremetal_vm\" exclude each other" },
 	{ "{\"baremetal_vm\": {}, \"k8s\": {}}",
-	  "c.json:1:2: baremetal_vm: \"k8s\" and \"baremetal_vm\" exclude" },
+	  "c.json:1:2: baremetal_vm: \"k8s\" and \"baremetal_vm\" exclude each other" },
 };
 
 static int parse(struct config *cfg, const char *text, struct error *err)

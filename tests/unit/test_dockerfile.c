@@ -256,6 +256,25 @@ Test(dockerfile, selection_from_a_package)
 	tree_remove(root);
 }
 
+/* Who gives the name of the whole file is told what to write. */
+Test(dockerfile, a_whole_name_is_not_its_beginning)
+{
+	char *root = NULL;
+	AUTO_CLOSE int fd = package(&root);
+	struct error err = ERROR_INIT, other = ERROR_INIT;
+	char got[512];
+
+	cr_assert_eq(select_as(fd, "docker/two.a.Dockerfile", "{}", got, sizeof(got), &err),
+		     -ENOENT);
+	cr_assert_str_eq(err.hint,
+			 "\"dockerfile\" is the beginning of a name: write \"docker/two.a\"");
+	tree_file(root, "docker/Dockerfile", "FROM scratch\n");
+	cr_assert_eq(select_as(fd, "docker/Dockerfile", "{}", got, sizeof(got), &other), -ENOENT);
+	cr_assert_not_null(strstr(other.hint, "rename that file to docker/Dockerfile.Dockerfile"),
+			   "%s", other.hint);
+	tree_remove(root);
+}
+
 Test(dockerfile, files_too_large_are_refused)
 {
 	char *root = tree_new(), *path = NULL;
