@@ -64,20 +64,26 @@ static bool pins_host_key(const struct run *r)
 	return r->o->cfg.ssh_key == NULL;
 }
 
+static struct json_object *command_of(const struct run *r)
+{
+	struct json_object *cmd = json_new_array();
+
+	for (size_t i = 0; i < r->o->n_cmd; i++)
+		(void)json_object_array_add(cmd, json_new_string(r->o->cmd[i]));
+	return cmd;
+}
+
 /* What the receipt says that only the front knows. Values of --env may be secrets: names only. */
 static struct json_object *receipt_facts(const struct run *r)
 {
 	struct json_object *o = json_new_object();
-	struct json_object *cmd = json_new_array();
 	char now[CLOCK_ISO_SIZE];
 
 	clock_iso(now);
 	json_add_str(o, "bmvm", BMVM_VERSION);
 	json_add_str(o, "vm", r->vd.name);
 	json_add_str(o, "started", now);
-	for (size_t i = 0; i < r->o->n_cmd; i++)
-		(void)json_object_array_add(cmd, json_new_string(r->o->cmd[i]));
-	json_add(o, "command", cmd);
+	json_add(o, "command", command_of(r));
 	json_add_str(o, "image", r->image.name);
 	if (r->image_sha256[0] != '\0')
 		json_add_str(o, "image_sha256", r->image_sha256);
@@ -456,14 +462,41 @@ static void on_end(struct run *r, const struct stage *stage, bool ok)
 		front_stage(&r->front, stage->name, seconds);
 }
 
+/* There is no guardian, and nothing to undo: only the copy that the user wants, with the reason. */
+static void write_unbegun(const struct run *r, const struct error *why)
+{
+	AUTO_JSON struct json_object *o = json_new_object();
+	struct json_object *stages = json_new_array(), *validate = json_new_object();
+	struct error err = ERROR_INIT;
+	char now[CLOCK_ISO_SIZE];
+
+	if (r->o->receipt == NULL || why == NULL)
+		return;
+	clock_iso(now);
+	json_add_str(o, "bmvm", BMVM_VERSION);
+	json_add(o, "command", command_of(r));
+	json_add_str(o, "outcome", outcome_of(r, false));
+	json_add_str(o, "error", why->msg);
+	json_add_str(o, "ended", now);
+	json_add_str(validate, "name", "validate");
+	json_add_seconds(validate, "seconds", r->validate_s);
+	(void)json_object_array_add(stages, validate);
+	json_add(o, "stages", stages);
+	json_add_bool(o, "verified", false);
+	if (json_save_for_user_at(AT_FDCWD, r->o->receipt, o, 0644, &err) < 0)
+		log_failure(&err);
+}
+
 static void on_teardown(struct run *r, const struct error *why)
 {
 	struct error err = ERROR_INIT;
 	bool ok = why == NULL;
 
 	r->front.phase = FRONT_TEARDOWN;
-	if (!r->has_dir)
+	if (!r->has_dir) {
+		write_unbegun(r, why);
 		return; /* nothing was begun */
+	}
 	if (r->ending != NULL)
 		r->ending(r, why);
 	front_note(&r->front, "outcome", json_new_string(outcome_of(r, ok)));

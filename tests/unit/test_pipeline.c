@@ -4,11 +4,14 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "run/channel.h"
 
@@ -96,6 +99,35 @@ Test(pipeline, tells_what_is_for_the_receipt_before_it_is_written)
 }
 
 /* Nothing was begun: nobody is there to be told. */
+/* Who waits for the file of --receipt has it also when there was nothing to undo. */
+Test(pipeline, has_a_receipt_of_what_ended_before_its_begin)
+{
+	static const struct stage stages[] = {
+		{ "validate", "Validate", NULL, stage_bad, NULL, false },
+	};
+	char folder[] = "/tmp/bmvm-pipeline-XXXXXX";
+	char *cmd[] = { (char[]){ "true" }, NULL };
+	AUTO_JSON struct json_object *o = NULL;
+	AUTO_FREE char *path = NULL;
+	struct error err = ERROR_INIT;
+
+	cr_assert_not_null(mkdtemp(folder));
+	path = path_join(folder, "r.json");
+	close(run.front.fd);
+	run.front.fd = -1;
+	run.has_dir = false;
+	options.receipt = path;
+	options.cmd = cmd;
+	options.n_cmd = 1;
+	cr_assert_eq(pipeline_run(&run, stages, 1, &err), -ECONNRESET);
+	cr_assert_eq(json_load_at(AT_FDCWD, path, &o, &err), 0, "%s", err.msg);
+	cr_expect_str_eq(json_str_or(o, "outcome", ""), "infrastructure");
+	cr_expect_str_eq(json_str_or(o, "error", ""), "the VM is gone");
+	cr_expect_str_eq(json_compact(json_object_object_get(o, "command")), "[\"true\"]");
+	cr_expect_eq(json_object_array_length(json_object_object_get(o, "stages")), 1);
+	cr_assert_eq(file_remove_tree_at(AT_FDCWD, folder, NULL), 0);
+}
+
 Test(pipeline, has_no_end_before_its_begin)
 {
 	static const struct stage stages[] = { { "validate", "Validate", NULL, stage_bad, NULL,
