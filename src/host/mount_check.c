@@ -30,21 +30,26 @@ static bool overlap(const char *a, const char *b)
 	return is_within(real_a, real_b) || is_within(real_b, real_a);
 }
 
-static int check_own_folders(const struct host *host, const char *path, size_t i, struct error *err)
+int host_mount_check_writable(const struct host *host, const char *path, struct error *err)
 {
 	const char *const own[] = { host->run_dir, host->data_dir };
 
 	for (size_t k = 0; k < ARRAY_SIZE(own); k++) {
-		int r;
-
-		if (!overlap(path, own[k]))
-			continue;
-		r = error_set(err, EPERM, "mounts[%zu]: %s would let the guest write to %s", i,
-			      path, own[k]);
-		return error_hint(err, r, "share another folder, or leave out mounts[%zu].readonly",
-				  i);
+		if (overlap(path, own[k]))
+			return error_set(err, EPERM, "%s would let the guest write to %s", path,
+					 own[k]);
 	}
 	return 0;
+}
+
+static int check_own_folders(const struct host *host, const char *path, size_t i, struct error *err)
+{
+	int r = host_mount_check_writable(host, path, err);
+
+	if (r == 0)
+		return 0;
+	error_prefix(err, r, "mounts[%zu]", i);
+	return error_hint(err, r, "share another folder, or leave out mounts[%zu].readonly", i);
 }
 
 int host_mount_check(const struct host *host, const struct config *cfg, size_t i, struct error *err)

@@ -19,4 +19,7 @@ struct host;
 int host_mount_check(const struct host *host, const struct config *cfg, size_t i,
 		     struct error *err);
 
+/** host_mount_check_writable() - Whether a folder is none of ours. Return: 0; -EPERM. */
+int host_mount_check_writable(const struct host *host, const char *path, struct error *err);
+
 #endif

@@ -16,6 +16,8 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "host/host.h"
+#include "host/mount_check.h"
 #include "run/mad.h"
 #include "vm/plan.h"
 #include "workload/docker_args.h"
@@ -230,11 +232,24 @@ static enum place place_of(const char *container, const char *path)
 	return S_ISDIR(st.st_mode) ? PLACE_HOST : PLACE_FILE;
 }
 
+/* Validate would say so of mounts[], which nobody wrote; without our folders it says why. */
+static int check_own_folders(const char *path, struct error *err)
+{
+	AUTO_HOST struct host host = HOST_INIT;
+	int r = host_open(&host, "", NULL) < 0 ? 0 : host_mount_check_writable(&host, path, err);
+
+	if (r == 0)
+		return 0;
+	error_prefix(err, r, "docker_mounts");
+	return error_hint(err, r, "name another folder");
+}
+
 static int plan_docker_mount(struct mad *m, const char *container, const char *path,
 			     struct error *err)
 {
 	AUTO_FREE char *guest = NULL;
 	enum place place = place_of(container, path);
+	int r;
 
 	if (place == PLACE_FILE)
 		return refuse_file("docker_mounts", path, err);
@@ -242,6 +257,9 @@ static int plan_docker_mount(struct mad *m, const char *container, const char *p
 		json_add_str(m->docker_mounts, container, path);
 		return 0;
 	}
+	r = check_own_folders(path, err);
+	if (r < 0)
+		return r;
 	if (asprintf(&guest, "%s%s", DATA_GUEST_ROOT, path) < 0) {
 		guest = NULL;
 		return error_set(err, ENOMEM, "out of memory");

@@ -520,6 +520,21 @@ Test(mad_plan, a_mirror_that_cannot_be_a_mount)
 }
 
 /* They would be wrong only once the VM is up and the image is built. */
+/* Root's own folders are below /var; the user has written docker_mounts, not mounts. */
+Test(mad_plan, docker_mounts_of_our_own_folders_are_wrong_arguments)
+{
+	AUTO_RUN struct mad m = { .package_fd = -1 };
+	struct error err = ERROR_INIT;
+
+	if (geteuid() != 0)
+		cr_skip_test("other users' folders are not in one that every host has");
+	write_models("");
+	set_context("{\"docker_mounts\": {\"/data\": \"/var\"}}");
+	cr_expect_eq(plan(&m, &err), -EPERM);
+	cr_expect_eq(m.code, 4);
+	cr_expect_str_eq(err.msg, "docker_mounts: /var would let the guest write to /var/lib/bmvm");
+}
+
 Test(mad_plan, wrong_options_for_docker_are_wrong_arguments)
 {
 	static const char *const wanted[] = { "model m: additional_docker_run_options: byte 4",
