@@ -340,6 +340,15 @@ static void take_stderr(struct capture *c)
 	tail[have - drop + got] = '\0';
 }
 
+static int take_ready(struct capture *c, const struct pollfd pfds[2])
+{
+	int r = pfds[0].revents != 0 ? take_stdout(c) : 0;
+
+	if (pfds[1].revents != 0)
+		take_stderr(c);
+	return r;
+}
+
 /*
  * Whatever it has left running in its session's first group. It is not reaped yet, so that the
  * group's number is nobody else's.
@@ -360,7 +369,7 @@ static int capture_all(struct capture *c, const struct process *p, uint64_t dead
 					  { .fd = c->err_fd, .events = POLLIN },
 					  { .fd = ended ? -1 : p->pidfd, .events = POLLIN } };
 		int n = poll(pfds, 3, deadline_poll_ms(deadline_ns));
-		int r = 0;
+		int r;
 
 		if (n == 0)
 			return ended ? 0 : -ETIMEDOUT;
@@ -368,10 +377,7 @@ static int capture_all(struct capture *c, const struct process *p, uint64_t dead
 			return -errno;
 		if (n < 0)
 			continue;
-		if (pfds[0].revents != 0)
-			r = take_stdout(c);
-		if (pfds[1].revents != 0)
-			take_stderr(c);
+		r = take_ready(c, pfds);
 		if (pfds[2].revents != 0) {
 			ended = true;
 			kill_group(p);

@@ -137,8 +137,8 @@ struct process_output {
  *
  * stdin is /dev/null; in a session of its own; dies with us. When it has ended or is killed, so is
  * what it has left in its process group. What has left that and keeps its stdout or stderr open is
- * waited for only a moment: what was read by then counts. A non-zero exit is not an error here: see @ret->status.
- * Return: 0; -ENOENT no such program; -ETIMEDOUT; -EFBIG; other errno.
+ * waited for only a moment: what was read by then counts. A non-zero exit is not an error here: see
+ * @ret->status. Return: 0; -ENOENT no such program; -ETIMEDOUT; -EFBIG; other errno.
  */
 int process_run(char *const *argv, uint64_t deadline_ns, size_t out_cap, struct process_output *ret,
 		struct error *err);

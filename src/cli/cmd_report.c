@@ -216,7 +216,7 @@ static int run_html(const struct html_options *o)
 	}
 	to = o->output != NULL ? strdup(o->output) : page_path(o->csv);
 	r = to == NULL ? error_set(&err, ENOMEM, "out of memory") : make_page(o, to, &err);
-	if (r < 0)
+	if (r < 0 || to == NULL)
 		return cli_fail(&err, EXIT_CODE_FAILED);
 	if (!is_stdout(to))
 		printf("%s\n", to);

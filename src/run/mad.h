@@ -194,7 +194,8 @@ int mad_folders_plan(struct mad *m, struct error *err);
  *
  * Two that are the same, by whatever path, or one that is a file of ours or of the package, would
  * replace each other; what is no file, such as a device, would be lost. Part of mad_plan().
- * --output may be perf_entry.csv, which is the book then. Return: 0; -EINVAL which; -ENOMEM; errno of looking at the package's folder.
+ * --output may be perf_entry.csv, which is the book then. Return: 0; -EINVAL which; -ENOMEM; errno
+ * of looking at the package's folder.
  */
 int mad_outputs_check(const struct mad *m, struct error *err);
 
