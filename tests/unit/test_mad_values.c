@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/* Values of context, models and manifest that would fail only after minutes in the guest. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "config/config.h"
+#include "run/mad.h"
+#include "tests/unit/helper_tree.h"
+
+static char *root;
+static struct mad_options options;
+static struct config cfg;
+
+/* The model "m" with more members. */
+static void write_models(const char *members)
+{
+	tree_file(root, "models.json",
+		  "[{\"name\": \"m\", \"dockerfile\": \"docker/m\", \"scripts\": \"scripts/m\", "
+		  "\"args\": \"\", \"tags\": []%s}]",
+		  members);
+}
+
+static void setup(void)
+{
+	root = tree_new();
+	cr_assert_eq(chdir(root), 0);
+	tree_file(root, "docker/m.Dockerfile", "# CONTEXT {}\nFROM scratch\n");
+	tree_file(root, "scripts/m/run.sh", "true\n");
+	write_models("");
+	options = (struct mad_options)MAD_OPTIONS_INIT;
+	strv_add(&options.tags, "all");
+	config_init(&cfg);
+}
+
+static void teardown(void)
+{
+	strv_done(&options.tags);
+	config_done(&cfg);
+	tree_remove(root);
+}
+
+TestSuite(mad_values, .init = setup, .fini = teardown);
+
+static int plan(struct mad *m, struct error *err)
+{
+	*m = (struct mad){ .o = &options,
+			   .cfg = &cfg,
+			   .dry_run = true,
+			   .manifest = BUILD_MANIFEST_INIT,
+			   .package_fd = -1 };
+	return mad_plan(m, err);
+}
+
+#define AUTO_RUN CLEANUP(mad_done)
+
+static void set_context(const char *text)
+{
+	(void)json_object_put(cfg.context);
+	cfg.context = NULL;
+	cr_assert_eq(json_parse(text, strlen(text), &cfg.context, NULL), 0, "%s", text);
+}
+
+/* Plan, and what was said meanwhile: owned. */
+static char *plan_and_listen(struct mad *m)
+{
+	AUTO_CLOSE int fd = open("told", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	AUTO_CLOSE int before = dup(STDERR_FILENO);
+	struct error err = ERROR_INIT;
+	char *told = NULL;
+	int r;
+
+	cr_assert_geq(dup2(fd, STDERR_FILENO), 0);
+	r = plan(m, &err);
+	cr_assert_geq(dup2(before, STDERR_FILENO), 0);
+	cr_assert_eq(r, 0, "%s", err.msg);
+	cr_assert_eq(lseek(fd, 0, SEEK_SET), 0);
+	cr_assert_eq(fd_read_all(fd, 65536, &told, NULL), 0);
+	return told;
+}
+
+static void set_mount(const char *path)
+{
+	AUTO_FREE char *text = NULL;
+
+	cr_assert(asprintf(&text, "{\"docker_mounts\": {\"/in\": \"%s\"}}", path) > 0);
+	set_context(text);
+}
+
+/* What is the guest's would be an empty folder there, and the model measure the wrong thing. */
+Test(mad_values, a_full_folder_of_this_host_that_is_the_guests_is_told)
+{
+	static const struct {
+		const char *path;
+		bool told;
+	} table[] = { { "/usr/bin", true },  { "/etc", true },   { "/", true },
+		      { "/dev/shm", false }, { "/proc", false }, { "/opt/rocm-0.0.0", false } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		AUTO_RUN struct mad m = { .package_fd = -1 };
+		AUTO_FREE char *told = NULL, *want = NULL;
+
+		set_mount(table[i].path);
+		told = plan_and_listen(&m);
+		cr_assert(asprintf(&want, "docker_mounts: %s is the guest's own folder",
+				   table[i].path) > 0);
+		cr_expect_eq(strstr(told, want) != NULL, table[i].told, "%s: %s", table[i].path,
+			     told);
+		cr_expect_eq(cfg.n_mounts, 0);
+	}
+}
+
+Test(mad_values, an_empty_folder_that_is_the_guests_is_not_told)
+{
+	char folder[] = "/tmp/bmvm-values-XXXXXX";
+	AUTO_FREE char *told = NULL;
+	AUTO_RUN struct mad m = { .package_fd = -1 };
+
+	cr_assert_not_null(mkdtemp(folder));
+	set_mount(folder);
+	told = plan_and_listen(&m);
+	cr_expect_eq(rmdir(folder), 0);
+	cr_expect_null(strstr(told, "docker_mounts"), "%s", told);
+}
+
+/* Only drivers have theirs in the guest's /opt. */
+Test(mad_values, a_folder_of_data_in_opt_is_this_hosts)
+{
+	static const struct {
+		const char *path;
+		bool of_host;
+	} table[] = { { "/opt/bmvm-no-such-data", true },
+		      { "/opt", false },
+		      { "/opt/rocm", false },
+		      { "/opt/rocm-0.0.0/lib", false },
+		      { "//opt//amdgpu-pro-none", false } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		AUTO_RUN struct mad m = { .package_fd = -1 };
+		AUTO_FREE char *told = NULL;
+
+		set_mount(table[i].path);
+		told = plan_and_listen(&m);
+		cr_expect_eq(strstr(told, "docker_mounts: this host has no ") != NULL,
+			     table[i].of_host, "%s: %s", table[i].path, told);
+	}
+}
