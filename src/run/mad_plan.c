@@ -122,6 +122,41 @@ static int check_unbuildable(const struct mad *m, struct error *err)
 	return 0;
 }
 
+static bool has_item_of(const struct mad *m, const char *origin)
+{
+	for (size_t i = 0; i < m->n_items; i++) {
+		if (strcmp(m->items[i].model.origin, origin) == 0)
+			return true;
+	}
+	return false;
+}
+
+static const struct model *last_of_name(const struct mad *m, const char *name)
+{
+	for (size_t i = m->n_items; i > 0; i--) {
+		if (strcmp(model_name(&m->items[i - 1].model), name) == 0)
+			return &m->items[i - 1].model;
+	}
+	return NULL;
+}
+
+/* Two models of one name and image: as with madengine, the last is run. */
+static void tell_replaced(const struct mad *m, const struct model_list *models)
+{
+	AUTO_STRV struct strv told = STRV_INIT;
+
+	for (size_t i = 0; i < models->n; i++) {
+		const char *name = model_name(&models->v[i]), *origin = models->v[i].origin;
+		const struct model *other = last_of_name(m, name);
+
+		if (other == NULL || has_item_of(m, origin) || strv_contains(&told, origin))
+			continue;
+		strv_add(&told, origin);
+		log_warning("model \"%s\" is there more than once: %s is run, %s is not", name,
+			    other->origin, origin);
+	}
+}
+
 static int plan_package(struct mad *m, struct config *cfg, struct error *err)
 {
 	AUTO_MODEL_LIST struct model_list models = MODEL_LIST_INIT;
@@ -143,6 +178,8 @@ static int plan_package(struct mad *m, struct config *cfg, struct error *err)
 		dockerfile_context(m->context, cfg->gpu_vendor, cfg->guest_os, host_os(), ctx_test);
 	for (size_t i = 0; i < models.n && r == 0; i++)
 		r = mad_items_add_model(m, &models.v[i], context, err);
+	if (r == 0)
+		tell_replaced(m, &models);
 	if (r == 0)
 		r = check_unbuildable(m, err);
 	if (r == 0)

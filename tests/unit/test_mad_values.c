@@ -151,3 +151,58 @@ Test(mad_values, a_folder_of_data_in_opt_is_this_hosts)
 			     table[i].of_host, "%s: %s", table[i].path, told);
 	}
 }
+
+#define MODEL(args, dockerfile)                                                                    \
+	"{\"name\": \"m\", \"dockerfile\": \"" dockerfile                                          \
+	"\", \"scripts\": \"scripts/m\", "                                                         \
+	"\"args\": \"" args "\", \"tags\": [\"x\"]}"
+
+/* As with madengine the last one is run, which nobody would see. */
+Test(mad_values, a_model_that_another_replaces_is_told)
+{
+	AUTO_RUN struct mad m = { .package_fd = -1 };
+	AUTO_FREE char *told = NULL;
+	const char *at;
+
+	strv_add(&options.tags, "m"); /* selects both once more */
+	tree_file(root, "docker/m.b.Dockerfile", "# CONTEXT {}\nFROM scratch\n");
+	tree_file(root, "models.json", "[" MODEL("1", "docker/m") ", " MODEL("2", "docker/m") "]");
+	told = plan_and_listen(&m);
+	cr_assert_eq(m.n_items, 2);
+	cr_expect_str_eq(model_args(&m.items[0].model), "2");
+	at = strstr(told,
+		    "warning: model \"m\" is there more than once: models.json: model \"m\" "
+		    "(number 2 of that name) is run, models.json: model \"m\" is not\n");
+	cr_assert_not_null(at, "%s", told);
+	cr_expect_null(strstr(strstr(at, " is not\n"), "more than once"), "%s", told);
+}
+
+Test(mad_values, a_model_in_another_file_is_told_by_that)
+{
+	AUTO_RUN struct mad m = { .package_fd = -1 };
+	AUTO_FREE char *told = NULL;
+
+	tree_file(root, "models.json",
+		  "[{\"name\": \"m/m\", \"dockerfile\": \"docker/m\", \"scripts\": \"scripts/m\", "
+		  "\"args\": \"\"}]");
+	tree_file(root, "scripts/m/models.json", "[" MODEL("", "../../docker/m") "]");
+	told = plan_and_listen(&m);
+	cr_assert_eq(m.n_items, 1);
+	cr_expect_not_null(strstr(told,
+				  ": scripts/m/models.json: model \"m/m\" (number 2 of that "
+				  "name) is run, models.json: model \"m/m\" is not\n"),
+			   "%s", told);
+}
+
+Test(mad_values, models_of_one_name_that_both_run_are_not_told)
+{
+	AUTO_RUN struct mad m = { .package_fd = -1 };
+	AUTO_FREE char *told = NULL;
+
+	tree_file(root, "docker/n.Dockerfile", "# CONTEXT {}\nFROM scratch\n");
+	tree_file(root, "models.json", "[" MODEL("1", "docker/m") ", " MODEL("2", "docker/n") "]");
+	strv_add(&options.tags, "m");
+	told = plan_and_listen(&m);
+	cr_expect_eq(m.n_items, 2);
+	cr_expect_null(strstr(told, "more than once"), "%s", told);
+}
