@@ -271,10 +271,11 @@ static void add_folder(struct maker *m)
 	if (url != NULL)
 		add_clone(m, url);
 	else
-		add(m, "make the model's folder", SHORT_S, "mkdir -p %s", m->folder);
+		add(m, "make the model's folder", SHORT_S, "mkdir -p %s", m->folder)->setup = true;
 }
 
-static void add_scripts(struct maker *m, const char *title, const struct tools_scripts *scripts)
+static void add_scripts(struct maker *m, const char *title, const struct tools_scripts *scripts,
+			bool before)
 {
 	for (size_t i = 0; i < scripts->n; i++) {
 		const char *path = scripts->v[i].path;
@@ -286,7 +287,7 @@ static void add_scripts(struct maker *m, const char *title, const struct tools_s
 			m->steps.r = -ENOMEM;
 			return;
 		}
-		add(m, title, SCRIPT_S, "cp -LRp -- %s %s", quoted, m->folder);
+		add(m, title, SCRIPT_S, "cp -LRp -- %s %s", quoted, m->folder)->setup = before;
 		add(m, title, SCRIPT_S, "cd %s && bash %s %s", m->folder, base, scripts->v[i].args);
 	}
 }
@@ -400,16 +401,18 @@ int exec_steps_make(const struct exec_query *query, struct exec_steps *ret, stru
 	if (!query->skip_model)
 		add_forgetting(&m);
 	add_folder(&m);
-	add_scripts(&m, "run a pre-script", &query->tools->pre);
+	add_scripts(&m, "run a pre-script", &query->tools->pre, true);
 	add(&m, "read the scripts' commit", SHORT_S,
 	    "cd %s && { git rev-parse HEAD 2>/dev/null || true; }", m.scripts)
 		->may_fail = true;
-	add(&m, "copy the scripts", SCRIPT_S, "cp -LRp -- %s/. %s/", m.scripts, m.folder);
+	/* an earlier model may have emptied the package, which is one for all */
+	add(&m, "copy the scripts", SCRIPT_S, "cp -LRp -- %s/. %s/", m.scripts, m.folder)->setup =
+		true;
 	add_data(&m);
 	add(&m, "let the model's folder be written", FOLDER_S, "chmod -R a+rw %s", m.folder);
 	if (!query->skip_model)
 		add_model(&m);
-	add_scripts(&m, "run a post-script", &query->tools->post);
+	add_scripts(&m, "run a post-script", &query->tools->post, false);
 	if (!query->skip_model)
 		add_collection(&m);
 	add_end(&m);
