@@ -280,12 +280,41 @@ static enum place place_of(const char *container, const char *path)
 	return S_ISDIR(st.st_mode) ? PLACE_HOST : PLACE_FILE;
 }
 
+/* Whether a path is this one, with however many "/". */
+static bool is_same_path(const char *path, const char *want)
+{
+	while (*path != '\0' && *path == *want) {
+		path += strspn(path, "/") > 0 ? strspn(path, "/") : 1;
+		want++;
+	}
+	return *want == '\0' && path[strspn(path, "/")] == '\0';
+}
+
+/* What docker run would refuse, and what would take the package away from the model. */
+static int check_docker_mount(const char *container, const char *path, struct error *err)
+{
+	AUTO_STRV struct strv mounts = STRV_INIT;
+	int r = docker_args_mount(&mounts, path, container, false, err);
+
+	if (r < 0)
+		return error_prefix(err, r, "docker_mounts");
+	if (is_same_path(container, "/") || is_same_path(container, DOCKER_PACKAGE))
+		return error_set(err, EINVAL,
+				 "docker_mounts: nothing can be mounted at %s of a container",
+				 container);
+	return 0;
+}
+
 static int plan_docker_mount(struct mad *m, const char *container, const char *path,
 			     struct error *err)
 {
 	AUTO_FREE char *guest = NULL;
-	enum place place = place_of(container, path);
+	int r = check_docker_mount(container, path, err);
+	enum place place;
 
+	if (r < 0)
+		return r;
+	place = place_of(container, path);
 	if (place == PLACE_FILE)
 		return refuse_file("docker_mounts", path, err);
 	if (place == PLACE_GUEST) {

@@ -268,15 +268,11 @@ static int check_tags(const struct mad *m, struct error *err)
 		"--tags selects models to be built");
 }
 
-/* Options that contradict the configuration, and what it does not check itself. */
+/* Options that contradict the configuration. */
 static int check_options(const struct mad *m, struct error *err)
 {
-	struct json_object *cpus = json_object_object_get(m->context, "docker_cpus");
 	int r;
 
-	if (cpus != NULL && !json_object_is_type(cpus, json_type_string) &&
-	    !json_object_is_type(cpus, json_type_int))
-		return error_set(err, EINVAL, "docker_cpus: must be a text like \"0-3,7\"");
 	if (!m->o->keep_alive || m->cfg->cleanup.mode == CLEANUP_PRESERVE)
 		return 0;
 	r = error_set(
@@ -386,6 +382,8 @@ static int plan_all(struct mad *m, struct error *err)
 
 	if (r == 0)
 		r = check_options(m, err);
+	if (r == 0)
+		r = mad_values_check(m, err);
 	if (r == 0)
 		r = mad_outputs_check(m, err);
 	if (r == 0)

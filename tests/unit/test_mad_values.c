@@ -206,3 +206,77 @@ Test(mad_values, models_of_one_name_that_both_run_are_not_told)
 	cr_expect_eq(m.n_items, 2);
 	cr_expect_null(strstr(told, "more than once"), "%s", told);
 }
+
+/* They would fail when the VM is up and the images are built. */
+Test(mad_values, of_the_context_that_cannot_be_are_wrong_arguments)
+{
+	static const struct {
+		const char *context;
+		const char *why;
+	} table[] = {
+		{ "{'docker_gpus': 'x'}", "docker_gpus: x: must be \"all\", or numbers" },
+		{ "{'docker_gpus': '9-1'}", "docker_gpus: 9-1: must be" },
+		{ "{'docker_gpus': '0-99999999999'}", "docker_gpus: 0-99999999999: must be" },
+		{ "{'docker_cpus': []}", "docker_cpus: must be a text" },
+		{ "{'docker_cpus': -5}", "docker_cpus: -5: must be numbers" },
+		{ "{'docker_cpus': '3-1'}", "docker_cpus: 3-1: must be numbers" },
+		{ "{'docker_cpus': '0-'}", "docker_cpus: 0-: must be numbers" },
+		{ "{'docker_cpus': '0,,1'}", "docker_cpus: 0,,1: must be numbers" },
+		{ "{'docker_cpus': '0 1'}", "docker_cpus: 0 1: must be numbers" },
+		{ "{'docker_cpus': '99999999999'}", "docker_cpus: 99999999999: must be numbers" },
+		{ "{'n_gpus': -5}", "n_gpus: must be a number of GPUs, or \"-1\" for all" },
+		{ "{'n_gpus': []}", "n_gpus: must be a number of GPUs" },
+		{ "{'gpu_count': 1.5}", "gpu_count: must be a number of GPUs" },
+		{ "{'distributed': {'launcher': 5}}", "distributed.launcher: must be a string" },
+		{ "{'data': {'x': 5}}", "data.x: must be an object: {\"PROVIDER\": {...}}" },
+		{ "{'docker_mounts': {'': '/usr'}}", "must be absolute" },
+		{ "{'docker_mounts': {'rel': '/usr'}}", "\"rel\" must be absolute" },
+		{ "{'docker_mounts': {'/': '/usr'}}", "nothing can be mounted at / of a" },
+		{ "{'docker_mounts': {'//': '/usr'}}", "nothing can be mounted at //" },
+		{ "{'docker_mounts': {'/myworkspace/': '/usr'}}", "mounted at /myworkspace/ of" },
+		{ "{'docker_mounts': {'/in': ''}}", "mount at /in: \"\" cannot be mounted" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		AUTO_RUN struct mad m = { .package_fd = -1 };
+		AUTO_FREE char *text = strdup(table[i].context);
+		struct error err = ERROR_INIT;
+
+		for (char *c = text; *c != '\0'; c++)
+			*c = *c == '\'' ? '"' : *c;
+		set_context(text);
+		cr_expect_eq(plan(&m, &err), -EINVAL, "%s", text);
+		cr_expect_eq(m.code, 4, "%s: %d", text, m.code);
+		cr_expect_not_null(strstr(err.msg, table[i].why), "%s: %s", text, err.msg);
+	}
+}
+
+Test(mad_values, of_the_context_that_can_be)
+{
+	static const char *const table[] = {
+		"{\"docker_gpus\": \"all\", \"docker_cpus\": \"\", \"n_gpus\": \"-1\"}",
+		"{\"docker_gpus\": \" 0 , 2-4,5-5\", \"docker_cpus\": \"14-18, 32,44-44\"}",
+		"{\"docker_gpus\": \"\", \"docker_cpus\": 5, \"n_gpus\": null}",
+		"{\"distributed\": {\"launcher\": \"torchrun\"}, \"data\": {\"x\": {}}}",
+		"{\"docker_mounts\": {\"/myworkspace/data\": \"/usr\", \"/v\": \"volume\"}}",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		AUTO_RUN struct mad m = { .package_fd = -1 };
+		struct error err = ERROR_INIT;
+
+		set_context(table[i]);
+		cr_expect_eq(plan(&m, &err), 0, "%s: %s", table[i], err.msg);
+	}
+}
+
+/* As madengine does, but not silently. */
+Test(mad_values, a_count_that_is_no_number_is_ignored)
+{
+	AUTO_RUN struct mad m = { .package_fd = -1 };
+	AUTO_FREE char *told = NULL;
+
+	set_context("{\"n_gpus\": \"abc\"}");
+	told = plan_and_listen(&m);
+	cr_expect_not_null(strstr(told, "n_gpus: \"abc\" is no number of GPUs"), "%s", told);
+}
