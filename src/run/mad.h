@@ -187,6 +187,14 @@ int mad_items_add_image(struct mad *m, struct build_manifest_image *image, struc
  */
 int mad_values_check(const struct mad *m, struct error *err);
 
+/**
+ * mad_values_check_models() - Whether the package has what models run
+ *
+ * What a model lacks is its failed setup, and told; the run is ended only when no model is left.
+ * Return: 0; -errno why the last one cannot be run.
+ */
+int mad_values_check_models(struct mad *m, struct error *err);
+
 /* ---- mad_folders.c ---- */
 
 /**

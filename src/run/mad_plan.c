@@ -326,6 +326,21 @@ static int choose_vendor(struct mad *m, struct error *err)
 	return r;
 }
 
+/* Those behind the model may be made by it. */
+static int check_scripts(const struct mad *m, const struct tools *tools, struct error *err)
+{
+	for (size_t i = 0; i < tools->pre.n; i++) {
+		if (faccessat(m->package_fd, tools->pre.v[i].path, F_OK, 0) < 0)
+			return error_errno(err, "pre-script %s", tools->pre.v[i].path);
+	}
+	for (size_t i = 0; i < tools->post.n; i++) {
+		if (faccessat(m->package_fd, tools->post.v[i].path, F_OK, 0) < 0)
+			log_warning("post-script %s: the package has no such file",
+				    tools->post.v[i].path);
+	}
+	return 0;
+}
+
 /* A tool that is not there is a mistake of the command line; better told now than after the VM is
  * up. */
 static int check_tools(const struct mad *m, struct error *err)
@@ -334,6 +349,8 @@ static int check_tools(const struct mad *m, struct error *err)
 	struct tools tools = TOOLS_INIT;
 	int r = tools_resolve(&query, &tools, err);
 
+	if (r == 0)
+		r = check_scripts(m, &tools, err);
 	tools_done(&tools);
 	if (r == -ENOENT)
 		return error_hint(err, r,
@@ -365,7 +382,7 @@ static void plan_results(struct mad *m)
 		struct mad_item *item = &m->items[i];
 		const char *given = model_multiple_results(&item->model);
 
-		if (given == NULL || item->unbuildable ||
+		if (given == NULL || item->failed.msg[0] != '\0' ||
 		    results_path(given, &item->results, &item->failed) < 0)
 			continue;
 		if (strv_contains(&own, item->results))
@@ -404,7 +421,9 @@ static int plan_all(struct mad *m, struct error *err)
 	if (r < 0)
 		return r;
 	m->code = CODE_RUN;
-	r = mad_books_open(m, err);
+	r = mad_values_check_models(m, err);
+	if (r == 0)
+		r = mad_books_open(m, err);
 	if (r == 0)
 		plan_results(m);
 	return r;

@@ -87,6 +87,16 @@ struct exec_query {
 };
 
 /**
+ * exec_steps_scripts() - Where a model's "scripts" are in the package
+ * @ret_folder: what is copied as a whole; owned
+ * @ret_start:  the file in it that is run; owned
+ *
+ * Return: 0; -EINVAL missing, outside of the package or not in a folder of their own; -ENOMEM.
+ */
+int exec_steps_scripts(const struct model *model, char **ret_folder, char **ret_start,
+		       struct error *err);
+
+/**
  * exec_steps_make() - The commands for a model
  * @ret: end with exec_steps_done(), written only on success
  *

@@ -185,7 +185,9 @@ Test(mad_values, a_model_in_another_file_is_told_by_that)
 	tree_file(root, "models.json",
 		  "[{\"name\": \"m/m\", \"dockerfile\": \"docker/m\", \"scripts\": \"scripts/m\", "
 		  "\"args\": \"\"}]");
-	tree_file(root, "scripts/m/models.json", "[" MODEL("", "../../docker/m") "]");
+	tree_file(root, "scripts/m/models.json",
+		  "[{\"name\": \"m\", \"dockerfile\": \"../../docker/m\", \"scripts\": \".\", "
+		  "\"args\": \"\"}]");
 	told = plan_and_listen(&m);
 	cr_assert_eq(m.n_items, 1);
 	cr_expect_not_null(strstr(told,
@@ -279,4 +281,101 @@ Test(mad_values, a_count_that_is_no_number_is_ignored)
 	set_context("{\"n_gpus\": \"abc\"}");
 	told = plan_and_listen(&m);
 	cr_expect_not_null(strstr(told, "n_gpus: \"abc\" is no number of GPUs"), "%s", told);
+}
+
+/* The model "m" and one that is right, each with its own Dockerfile. */
+static void write_two(const char *members)
+{
+	tree_file(root, "docker/good.Dockerfile", "# CONTEXT {}\nFROM scratch\n");
+	tree_file(root, "models.json",
+		  "[{\"name\": \"m\", \"dockerfile\": \"docker/m\", \"args\": \"\"%s}, "
+		  "{\"name\": \"good\", \"dockerfile\": \"docker/good\", \"args\": \"\", "
+		  "\"scripts\": \"scripts/m/run.sh\", \"tags\": [\"x\"]}]",
+		  members);
+}
+
+/* Its setup fails, and the others run; alone it is refused before the VM is made. */
+Test(mad_values, a_model_without_its_scripts_stops_no_other)
+{
+	static const struct {
+		const char *members;
+		const char *why;
+	} table[] = {
+		{ "", "scripts: is missing" },
+		{ ", \"scripts\": \"\"", "scripts: is missing" },
+		{ ", \"scripts\": \"scripts/none\"", "the package has no folder scripts/none" },
+		{ ", \"scripts\": \"scripts\"", "the package has no scripts/run.sh" },
+		{ ", \"scripts\": \"scripts/m/no.py\"", "the package has no scripts/m/no.py" },
+		{ ", \"scripts\": \"run.sh\"", "must be in a folder of its own" },
+		{ ", \"scripts\": \"scripts/none/a.sh\", \"url\": \"https://x.org/a\"",
+		  "the package has no folder scripts/none" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		AUTO_RUN struct mad m = { .package_fd = -1 }, alone = { .package_fd = -1 };
+		AUTO_FREE char *told = NULL;
+		struct error err = ERROR_INIT;
+
+		write_two(table[i].members);
+		strv_done(&options.tags);
+		strv_add(&options.tags, "m,x");
+		told = plan_and_listen(&m);
+		cr_expect_not_null(strstr(told, table[i].why), "%s", told);
+		cr_expect_not_null(strstr(m.items[0].failed.msg, table[i].why));
+		cr_expect_not(m.items[0].unbuildable);
+		cr_expect_str_eq(m.items[1].failed.msg, "");
+		strv_done(&options.tags);
+		strv_add(&options.tags, "m");
+		cr_expect_lt(plan(&alone, &err), 0);
+		cr_expect_eq(alone.code, 3);
+		cr_expect_not_null(strstr(err.msg, table[i].why), "%s", err.msg);
+	}
+}
+
+Test(mad_values, a_script_that_comes_later_is_not_missed)
+{
+	AUTO_RUN struct mad m = { .package_fd = -1 };
+	struct error err = ERROR_INIT;
+
+	write_models(", \"url\": \"https://x.org/a\"");
+	cr_assert_eq(unlink("scripts/m/run.sh"), 0);
+	cr_expect_eq(plan(&m, &err), 0, "%s", err.msg);
+}
+
+Test(mad_values, scripts_around_the_model_that_are_not_there)
+{
+	AUTO_RUN struct mad m = { .package_fd = -1 }, later = { .package_fd = -1 };
+	AUTO_FREE char *told = NULL;
+	struct error err = ERROR_INIT;
+
+	set_context("{\"pre_scripts\": [{\"path\": \"scripts/none.sh\"}]}");
+	cr_expect_eq(plan(&m, &err), -ENOENT);
+	cr_expect_eq(m.code, 4);
+	cr_expect_not_null(strstr(err.msg, "pre-script scripts/none.sh: "), "%s", err.msg);
+	set_context(
+		"{\"pre_scripts\": [{\"path\": \"scripts/m/run.sh\"}], "
+		"\"post_scripts\": [{\"path\": \"run_directory/made.sh\"}]}");
+	told = plan_and_listen(&later);
+	cr_expect_not_null(strstr(told, "post-script run_directory/made.sh: the package has no"),
+			   "%s", told);
+}
+
+Test(mad_values, a_docker_context_that_is_not_there_is_a_failed_build)
+{
+	static const char *const table[] = { "none", "docker/m.Dockerfile" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		AUTO_RUN struct mad m = { .package_fd = -1 };
+		AUTO_FREE char *members = NULL, *want = NULL;
+		struct error err = ERROR_INIT;
+
+		cr_assert(asprintf(&members, ", \"dockercontext\": \"%s\"", table[i]) > 0);
+		cr_assert(asprintf(&want, "dockercontext %s: ", table[i]) > 0);
+		write_models(members);
+		cr_expect_lt(plan(&m, &err), 0);
+		cr_expect_eq(m.code, 2);
+		cr_expect_not_null(strstr(err.msg, want), "%s", err.msg);
+		cr_expect(m.items[0].unbuildable);
+		cr_expect_null(m.items[0].container);
+	}
 }
