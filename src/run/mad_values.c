@@ -18,6 +18,7 @@
 #include "workload/docker_args.h"
 #include "workload/exec_steps.h"
 #include "workload/gpu_selection.h"
+#include "workload/names.h"
 
 static int check_gpus(const struct mad *m, struct error *err)
 {
@@ -62,13 +63,18 @@ static int check_launcher(const struct mad *m, struct error *err)
 	return error_set(err, EINVAL, "distributed.launcher: must be a string, as \"torchrun\"");
 }
 
+static int check_image(const struct mad *m, struct error *err)
+{
+	const char *image = mad_given_image(m);
+	int r = image == NULL ? 0 : names_check_image(image, err);
+
+	return r < 0 ? error_prefix(err, r, "MAD_CONTAINER_IMAGE") : 0;
+}
+
 int mad_values_check(const struct mad *m, struct error *err)
 {
 	static int (*const checks[])(const struct mad *, struct error *) = {
-		check_gpus,
-		check_cpus,
-		check_count,
-		check_launcher,
+		check_gpus, check_cpus, check_count, check_launcher, check_image,
 	};
 	int r = 0;
 

@@ -229,6 +229,7 @@ Test(mad_values, of_the_context_that_cannot_be_are_wrong_arguments)
 		{ "{'n_gpus': -5}", "n_gpus: must be a number of GPUs, or \"-1\" for all" },
 		{ "{'n_gpus': []}", "n_gpus: must be a number of GPUs" },
 		{ "{'gpu_count': 1.5}", "gpu_count: must be a number of GPUs" },
+		{ "{'MAD_CONTAINER_IMAGE': 'My'}", "MAD_CONTAINER_IMAGE: image My: is no name" },
 		{ "{'distributed': {'launcher': 5}}", "distributed.launcher: must be a string" },
 		{ "{'data': {'x': 5}}", "data.x: must be an object: {\"PROVIDER\": {...}}" },
 		{ "{'docker_mounts': {'': '/usr'}}", "must be absolute" },
@@ -377,5 +378,36 @@ Test(mad_values, a_docker_context_that_is_not_there_is_a_failed_build)
 		cr_expect_not_null(strstr(err.msg, want), "%s", err.msg);
 		cr_expect(m.items[0].unbuildable);
 		cr_expect_null(m.items[0].container);
+	}
+}
+
+static void write_manifest(const char *image, const char *scripts)
+{
+	tree_file(root, "f.json",
+		  "{\"built_images\": {\"%s\": {}}, \"built_models\": {\"%s\": {\"name\": "
+		  "\"m\", \"args\": \"\", \"scripts\": \"%s\"}}}",
+		  image, image, scripts);
+	options.manifest = "f.json";
+}
+
+Test(mad_values, of_a_manifest_that_cannot_be)
+{
+	static const struct {
+		const char *image, *scripts, *why;
+	} table[] = {
+		{ "i", "../../x", "model \"m\": scripts: path: ../../x leads out of the package" },
+		{ "i", "scripts/none", "model \"m\": scripts: the package has no folder" },
+		{ "My", "scripts/m", "f.json: built_images.My: image My: is no name to Docker" },
+		{ "a:b:c", "scripts/m", "built_images.a:b:c: image a:b:c: is no name" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		AUTO_RUN struct mad m = { .package_fd = -1 };
+		struct error err = ERROR_INIT;
+
+		write_manifest(table[i].image, table[i].scripts);
+		cr_expect_lt(plan(&m, &err), 0);
+		cr_expect_eq(m.code, 3);
+		cr_expect_not_null(strstr(err.msg, table[i].why), "%s", err.msg);
 	}
 }
