@@ -8,31 +8,40 @@
 #include "cli/check_report.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
-#include "cli/config_options.h"
 #include "cli/options.h"
+#include "cli/run_args.h"
 #include "config/config.h"
 #include "host/facts.h"
 #include "host/host.h"
 #include "host/ledger.h"
 #include "run/readiness.h"
 
+/** struct check_options - What was typed; @run is first, as the rows of its table expect */
 struct check_options {
-	struct config_options config;
+	struct run_args run;
 	bool boot;
 	bool json;
 	bool quiet;
 };
 
-#define AT(member) offsetof(struct check_options, member)
+static void check_options_done(struct check_options *o)
+{
+	run_args_done(&o->run);
+}
+
+#define AUTO_CHECK_OPTIONS CLEANUP(check_options_done)
+
+#define AT(member)         offsetof(struct check_options, member)
 
 static const struct cli_option options[] = {
-	CONFIG_OPTION_ROWS(AT(config)),
+	CONFIG_OPTION_ROWS(AT(run.config)),
 	{ .name = "boot",
 	  .kind = OPTION_FLAG,
 	  .offset = AT(boot),
 	  .help = "also boot a kernel for some seconds: does KVM really run a guest here?" },
 	{ .name = "json", .kind = OPTION_FLAG, .offset = AT(json), .help = "print JSON" },
 	{ .name = "quiet",
+	  .letter = 'q',
 	  .kind = OPTION_FLAG,
 	  .offset = AT(quiet),
 	  .help = "print only what failed" },
@@ -40,12 +49,19 @@ static const struct cli_option options[] = {
 
 static const struct cli_usage usage = {
 	.command = "check",
-	.synopsis = "[options]",
-	.about = "Looks at what a run with this configuration needs; says what is missing, why\n"
-		 "it matters, and the command that mends it. Only what the configuration needs\n"
-		 "can fail. Exit code: 0 ready, 1 not ready, 2 usage.",
+	.synopsis = "[options] [-- CMD [ARG...]]",
+	.about =
+		"Looks at what a run with this configuration needs; says what is missing, why\n"
+		"it matters, and the command that mends it. Only what the configuration needs\n"
+		"can fail. Exit code: 0 ready, 1 not ready, 2 usage.\n"
+		"All options of bmvm run are taken, and a command behind --: what asks nothing of\n"
+		"the host is not looked at. With --tags or --manifest-file a virtual function of "
+		"a\n"
+		"GPU is needed, unless the configuration says otherwise.",
 	.options = options,
 	.n_options = ARRAY_SIZE(options),
+	.also = run_args_rows,
+	.n_also = RUN_ARGS_ROWS,
 };
 
 /* Runs @n rows of a table. Returns the line behind the last one. */
@@ -113,18 +129,18 @@ static int check_host(const struct check_options *o, const struct config *cfg)
 
 int cmd_check(int argc, char **argv)
 {
-	AUTO_CONFIG struct config cfg = { 0 };
-	struct check_options o = { .boot = false };
+	AUTO_CHECK_OPTIONS struct check_options o = { .run = RUN_ARGS_INIT };
 	struct cli_rest rest;
 	struct error err = ERROR_INIT;
-	int r = options_parse(&usage, argc, argv, &o, &rest, &err);
+	int r;
 
+	config_init(&o.run.o.cfg);
+	r = options_parse(&usage, argc, argv, &o, &rest, &err);
 	if (r > 0)
 		return EXIT_CODE_OK;
-	config_init(&cfg);
 	if (r == 0)
 		r = options_no_operands(&usage, &rest, &err);
 	if (r == 0)
-		r = config_options_load(&o.config, &cfg, &err);
-	return r < 0 ? cli_fail(&err, EXIT_CODE_USAGE) : check_host(&o, &cfg);
+		r = run_args_configure(&o.run, &err);
+	return r < 0 ? cli_fail(&err, EXIT_CODE_USAGE) : check_host(&o, &o.run.o.cfg);
 }

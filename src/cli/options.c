@@ -29,10 +29,20 @@ static bool takes_value(const struct cli_option *o)
 	       o->kind == OPTION_CALL;
 }
 
+static size_t n_rows(const struct cli_usage *usage)
+{
+	return usage->n_options + usage->n_also;
+}
+
+static const struct cli_option *row(const struct cli_usage *usage, size_t i)
+{
+	return i < usage->n_options ? &usage->options[i] : &usage->also[i - usage->n_options];
+}
+
 static const struct cli_option *find_long(const struct cli_usage *usage, const char *name, size_t n)
 {
-	for (size_t i = 0; i < usage->n_options; i++) {
-		const struct cli_option *o = &usage->options[i];
+	for (size_t i = 0; i < n_rows(usage); i++) {
+		const struct cli_option *o = row(usage, i);
 
 		if (o->name != NULL && strlen(o->name) == n && strncmp(o->name, name, n) == 0)
 			return o;
@@ -42,8 +52,8 @@ static const struct cli_option *find_long(const struct cli_usage *usage, const c
 
 static const struct cli_option *find_short(const struct cli_usage *usage, char letter)
 {
-	for (size_t i = 0; i < usage->n_options; i++) {
-		const struct cli_option *o = &usage->options[i];
+	for (size_t i = 0; i < n_rows(usage); i++) {
+		const struct cli_option *o = row(usage, i);
 
 		if (o->name != NULL && o->letter == letter)
 			return o;
@@ -105,8 +115,8 @@ static int unknown_option(const struct cursor *c, const char *name, size_t n, st
 	char text[SUGGEST_TEXT_SIZE], best[72];
 
 	(void)snprintf(word, sizeof(word), "%.*s", (int)(n < 60 ? n : 60), name);
-	for (size_t i = 0; i < c->usage->n_options; i++)
-		suggest_try(&near, c->usage->options[i].name);
+	for (size_t i = 0; i < n_rows(c->usage); i++)
+		suggest_try(&near, row(c->usage, i)->name);
 	if (near.best != NULL) {
 		(void)snprintf(best, sizeof(best), "--%s", near.best);
 		near.best = best;

@@ -62,6 +62,8 @@ struct cli_option {
  * @synopsis: what follows the command's name, "[options] VM [-- CMD ARG...]"
  * @about:    a few lines, NULL for none
  * @options:  @n_options rows; --help/-h is understood without a row
+ * @also:     @n_also rows of another command, taken but not in the help; @options go first. They
+ *            refer to the same data.
  * @stop_at_operand: the first operand ends the options (commands with sub-commands)
  */
 struct cli_usage {
@@ -70,6 +72,8 @@ struct cli_usage {
 	const char *about;
 	const struct cli_option *options;
 	size_t n_options;
+	const struct cli_option *also;
+	size_t n_also;
 	bool stop_at_operand;
 };
 

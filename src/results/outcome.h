@@ -20,7 +20,8 @@ struct error;
  * @OUTCOME_FINISHED:       its script ended with 0; what it printed decides
  * @OUTCOME_FAILED:         its container ran, and something in it failed: the script, a pre-script,
  *                          the clone of its URL, a time limit
- * @OUTCOME_SETUP:          no container: image missing, too many GPUs, unknown data, a bad variable
+ * @OUTCOME_SETUP:          no container: image missing, too many GPUs, unknown data, a bad
+ *                          variable; or nothing to run in it, as the package has not the scripts
  * @OUTCOME_BUILD:          its image did not build
  * @OUTCOME_INFRASTRUCTURE: the VM, Docker or the connection failed under it
  * @OUTCOME_SKIPPED:        the GPU's architecture is on its list of those to skip

@@ -3,9 +3,9 @@
  * A run of MAD models, inside: what the files mad_*.c share. run/models.h is for others.
  *
  * The package is the current folder. What is run is decided before anything is touched
- * (mad_plan.c, mad_items.c, mad_outputs.c); then the stages of mad_run.c: Docker, the package into
- * the guest (mad_package.c), images (mad_build.c), models (mad_job.c and mad_model.c), each with
- * its logs (mad_logs.c), with what it leaves (mad_collect.c) and its row in the books
+ * (mad_plan.c, mad_items.c, mad_values.c, mad_outputs.c); then the stages of mad_run.c: Docker, the
+ * package into the guest (mad_package.c), images (mad_build.c), models (mad_job.c and mad_model.c),
+ * each with its logs (mad_logs.c), with what it leaves (mad_collect.c) and its row in the books
  * (mad_books.c).
  */
 #ifndef BMVM_RUN_MAD_H
@@ -177,6 +177,23 @@ int mad_items_add_model(struct mad *m, const struct model *model, struct json_ob
 
 /** mad_items_add_image() - Add an image of a manifest with its model. Return: 0; -errno. */
 int mad_items_add_image(struct mad *m, struct build_manifest_image *image, struct error *err);
+
+/* ---- mad_values.c ---- */
+
+/**
+ * mad_values_check() - Whether values of the context have a form that can be
+ *
+ * Part of mad_plan(), as they would fail only after minutes. Return: 0; -EINVAL key and rule.
+ */
+int mad_values_check(const struct mad *m, struct error *err);
+
+/**
+ * mad_values_check_models() - Whether the package has what models run
+ *
+ * What a model lacks is its failed setup, and told; the run is ended only when no model is left.
+ * Return: 0; -errno why the last one cannot be run.
+ */
+int mad_values_check_models(struct mad *m, struct error *err);
 
 /* ---- mad_folders.c ---- */
 

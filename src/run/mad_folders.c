@@ -4,6 +4,7 @@
  * the VM, in the guest below DATA_GUEST_ROOT. The models' own options for Docker, which can give
  * only the guest's. See mad.h.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -195,21 +196,66 @@ static int plan_data(struct mad *m, struct error *err)
 
 /* ---- docker_mounts ---- */
 
+/* Whether the first name in a path is one of @n. @ret: what is behind it in the path. */
+static bool begins_with(const char *path, const char *const *names, size_t n, const char **ret)
+{
+	size_t len;
+
+	path += strspn(path, "/");
+	len = strcspn(path, "/");
+	*ret = path + len + strspn(path + len, "/");
+	for (size_t i = 0; i < n; i++) {
+		if (strlen(names[i]) == len && strncmp(path, names[i], len) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* There, nobody means this host's. */
+static bool is_of_the_kernel(const char *path)
+{
+	static const char *const folders[] = { "dev", "proc", "run", "sys" };
+	const char *rest;
+
+	return begins_with(path, folders, ARRAY_SIZE(folders), &rest);
+}
+
+/* Of /opt the drivers' part alone, in all its versions: people keep their data there, too. */
+static bool is_of_a_driver(const char *in_opt)
+{
+	return *in_opt == '\0' || strncmp(in_opt, "rocm", 4) == 0 ||
+	       strncmp(in_opt, "amdgpu", 6) == 0 || strncmp(in_opt, "nvidia", 6) == 0;
+}
+
 /* What such a path means is a matter of the system that the container runs on: the guest. */
 static bool is_of_the_system(const char *path)
 {
-	static const char *const folders[] = { "bin",   "boot",  "dev", "etc",  "lib",
-					       "lib32", "lib64", "opt", "proc", "run",
-					       "sbin",  "sys",   "tmp", "usr" };
-	size_t n;
+	static const char *const folders[] = { "bin",   "boot", "etc", "lib", "lib32",
+					       "lib64", "sbin", "tmp", "usr" };
+	static const char *const opt[] = { "opt" };
+	const char *rest;
 
-	path += strspn(path, "/");
-	n = strcspn(path, "/");
-	for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
-		if (strlen(folders[i]) == n && strncmp(path, folders[i], n) == 0)
-			return true;
-	}
-	return n == 0;
+	return path[strspn(path, "/")] == '\0' || is_of_the_kernel(path) ||
+	       begins_with(path, folders, ARRAY_SIZE(folders), &rest) ||
+	       (begins_with(path, opt, 1, &rest) && is_of_a_driver(rest));
+}
+
+/* A model that finds it empty would measure the wrong thing. */
+static void warn_of_guests(const char *path)
+{
+	AUTO_CLOSEDIR DIR *dir = is_of_the_kernel(path) ? NULL : opendir(path);
+	const struct dirent *entry = NULL;
+
+	do {
+		entry = dir != NULL ? readdir(dir) : NULL;
+	} while (entry != NULL &&
+		 (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0));
+	if (entry != NULL)
+		log_warning(
+			"docker_mounts: %s is the guest's own folder, not this host's; to give "
+			"this host's, let mounts of baremetal_vm put it elsewhere, as in "
+			"/mnt, and name that here",
+			path);
 }
 
 enum place {
@@ -222,8 +268,12 @@ static enum place place_of(const char *container, const char *path)
 {
 	struct stat st;
 
-	if (path[0] != '/' || is_of_the_system(path))
+	if (path[0] != '/')
 		return PLACE_GUEST;
+	if (is_of_the_system(path)) {
+		warn_of_guests(path);
+		return PLACE_GUEST;
+	}
 	if (stat(path, &st) < 0) {
 		log_warning("docker_mounts: this host has no %s; %s is what the guest has there",
 			    path, container);
@@ -244,13 +294,41 @@ static int check_own_folders(const char *path, struct error *err)
 	return error_hint(err, r, "name another folder");
 }
 
+/* Whether a path is this one, with however many "/". */
+static bool is_same_path(const char *path, const char *want)
+{
+	while (*path != '\0' && *path == *want) {
+		path += strspn(path, "/") > 0 ? strspn(path, "/") : 1;
+		want++;
+	}
+	return *want == '\0' && path[strspn(path, "/")] == '\0';
+}
+
+/* What docker run would refuse, and what would take the package away from the model. */
+static int check_docker_mount(const char *container, const char *path, struct error *err)
+{
+	AUTO_STRV struct strv mounts = STRV_INIT;
+	int r = docker_args_mount(&mounts, path, container, false, err);
+
+	if (r < 0)
+		return error_prefix(err, r, "docker_mounts");
+	if (is_same_path(container, "/") || is_same_path(container, DOCKER_PACKAGE))
+		return error_set(err, EINVAL,
+				 "docker_mounts: nothing can be mounted at %s of a container",
+				 container);
+	return 0;
+}
+
 static int plan_docker_mount(struct mad *m, const char *container, const char *path,
 			     struct error *err)
 {
 	AUTO_FREE char *guest = NULL;
-	enum place place = place_of(container, path);
-	int r;
+	int r = check_docker_mount(container, path, err);
+	enum place place;
 
+	if (r < 0)
+		return r;
+	place = place_of(container, path);
 	if (place == PLACE_FILE)
 		return refuse_file("docker_mounts", path, err);
 	if (place == PLACE_GUEST) {

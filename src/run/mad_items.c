@@ -3,10 +3,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/error.h"
 #include "base/json.h"
 #include "run/mad.h"
+#include "workload/docker_args.h"
 #include "workload/dockerfile.h"
 #include "workload/names.h"
 
@@ -141,6 +143,18 @@ static bool is_failed_build(int r)
 	return r == -EINVAL || r == -ENOENT || r == -ENOTDIR;
 }
 
+/* docker build would say so when the VM is up. */
+static int check_docker_context(const struct mad *m, const struct model *model, struct error *err)
+{
+	const char *folder = docker_args_folder(model);
+	struct stat st;
+
+	if (fstatat(m->package_fd, folder, &st, 0) < 0)
+		return error_errno(err, "dockercontext %s", folder);
+	return S_ISDIR(st.st_mode) ? 0
+				   : error_set(err, ENOTDIR, "dockercontext %s: no folder", folder);
+}
+
 /* @why: NULL, or why there is no @file, which is NULL then. */
 static int add_built_item(struct mad *m, const struct model *model, const struct dockerfile *file,
 			  const struct error *why, struct error *err)
@@ -152,7 +166,9 @@ static int add_built_item(struct mad *m, const struct model *model, const struct
 		item.failed = *why;
 		item.unbuildable = true;
 	} else if (r == 0) {
-		r = name_built_item(m, &item, &item.failed);
+		r = check_docker_context(m, model, &item.failed);
+		if (r == 0)
+			r = name_built_item(m, &item, &item.failed);
 		item.unbuildable = is_failed_build(r);
 	}
 	if (item.unbuildable)

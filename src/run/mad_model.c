@@ -163,7 +163,7 @@ static int end_processes(struct mad_job *j, struct error *err)
 	return mad_exec(j->m, &j->log, &cmd, &result, err);
 }
 
-/* Return: 0 it is the model's failure; -errno it is not. */
+/* Return: 0 it is the model's failure, or its setup's; -errno it is not. */
 static int fail_model(struct mad_job *j, const struct exec_step *step,
 		      const struct guest_result *result, struct error *err)
 {
@@ -174,7 +174,7 @@ static int fail_model(struct mad_job *j, const struct exec_step *step,
 		r = end_processes(j, err);
 	if (r < 0 || o->kind != OUTCOME_FINISHED)
 		return r; /* the first failure counts */
-	o->kind = OUTCOME_FAILED;
+	o->kind = step->setup && !result->timed_out ? OUTCOME_SETUP : OUTCOME_FAILED;
 	if (result->timed_out)
 		(void)error_set(&o->why, ETIMEDOUT, "%s: not done in time (%" PRId64 " s)",
 				step->title, limit_of(j, step));

@@ -122,6 +122,41 @@ static int check_unbuildable(const struct mad *m, struct error *err)
 	return 0;
 }
 
+static bool has_item_of(const struct mad *m, const char *origin)
+{
+	for (size_t i = 0; i < m->n_items; i++) {
+		if (strcmp(m->items[i].model.origin, origin) == 0)
+			return true;
+	}
+	return false;
+}
+
+static const struct model *last_of_name(const struct mad *m, const char *name)
+{
+	for (size_t i = m->n_items; i > 0; i--) {
+		if (strcmp(model_name(&m->items[i - 1].model), name) == 0)
+			return &m->items[i - 1].model;
+	}
+	return NULL;
+}
+
+/* Two models of one name and image: as with madengine, the last is run. */
+static void tell_replaced(const struct mad *m, const struct model_list *models)
+{
+	AUTO_STRV struct strv told = STRV_INIT;
+
+	for (size_t i = 0; i < models->n; i++) {
+		const char *name = model_name(&models->v[i]), *origin = models->v[i].origin;
+		const struct model *other = last_of_name(m, name);
+
+		if (other == NULL || has_item_of(m, origin) || strv_contains(&told, origin))
+			continue;
+		strv_add(&told, origin);
+		log_warning("model \"%s\" is there more than once: %s is run, %s is not", name,
+			    other->origin, origin);
+	}
+}
+
 static int plan_package(struct mad *m, struct config *cfg, struct error *err)
 {
 	AUTO_MODEL_LIST struct model_list models = MODEL_LIST_INIT;
@@ -143,6 +178,8 @@ static int plan_package(struct mad *m, struct config *cfg, struct error *err)
 		dockerfile_context(m->context, cfg->gpu_vendor, cfg->guest_os, host_os(), ctx_test);
 	for (size_t i = 0; i < models.n && r == 0; i++)
 		r = mad_items_add_model(m, &models.v[i], context, err);
+	if (r == 0)
+		tell_replaced(m, &models);
 	if (r == 0)
 		r = check_unbuildable(m, err);
 	if (r == 0)
@@ -231,15 +268,11 @@ static int check_tags(const struct mad *m, struct error *err)
 		"--tags selects models to be built");
 }
 
-/* Options that contradict the configuration, and what it does not check itself. */
+/* Options that contradict the configuration. */
 static int check_options(const struct mad *m, struct error *err)
 {
-	struct json_object *cpus = json_object_object_get(m->context, "docker_cpus");
 	int r;
 
-	if (cpus != NULL && !json_object_is_type(cpus, json_type_string) &&
-	    !json_object_is_type(cpus, json_type_int))
-		return error_set(err, EINVAL, "docker_cpus: must be a text like \"0-3,7\"");
 	if (!m->o->keep_alive || m->cfg->cleanup.mode == CLEANUP_PRESERVE)
 		return 0;
 	r = error_set(
@@ -293,6 +326,21 @@ static int choose_vendor(struct mad *m, struct error *err)
 	return r;
 }
 
+/* Those behind the model may be made by it. */
+static int check_scripts(const struct mad *m, const struct tools *tools, struct error *err)
+{
+	for (size_t i = 0; i < tools->pre.n; i++) {
+		if (faccessat(m->package_fd, tools->pre.v[i].path, F_OK, 0) < 0)
+			return error_errno(err, "pre-script %s", tools->pre.v[i].path);
+	}
+	for (size_t i = 0; i < tools->post.n; i++) {
+		if (faccessat(m->package_fd, tools->post.v[i].path, F_OK, 0) < 0)
+			log_warning("post-script %s: the package has no such file",
+				    tools->post.v[i].path);
+	}
+	return 0;
+}
+
 /* A tool that is not there is a mistake of the command line; better told now than after the VM is
  * up. */
 static int check_tools(const struct mad *m, struct error *err)
@@ -301,6 +349,8 @@ static int check_tools(const struct mad *m, struct error *err)
 	struct tools tools = TOOLS_INIT;
 	int r = tools_resolve(&query, &tools, err);
 
+	if (r == 0)
+		r = check_scripts(m, &tools, err);
 	tools_done(&tools);
 	if (r == -ENOENT)
 		return error_hint(err, r,
@@ -332,7 +382,7 @@ static void plan_results(struct mad *m)
 		struct mad_item *item = &m->items[i];
 		const char *given = model_multiple_results(&item->model);
 
-		if (given == NULL || item->unbuildable ||
+		if (given == NULL || item->failed.msg[0] != '\0' ||
 		    results_path(given, &item->results, &item->failed) < 0)
 			continue;
 		if (strv_contains(&own, item->results))
@@ -349,6 +399,8 @@ static int plan_all(struct mad *m, struct error *err)
 
 	if (r == 0)
 		r = check_options(m, err);
+	if (r == 0)
+		r = mad_values_check(m, err);
 	if (r == 0)
 		r = mad_outputs_check(m, err);
 	if (r == 0)
@@ -369,7 +421,9 @@ static int plan_all(struct mad *m, struct error *err)
 	if (r < 0)
 		return r;
 	m->code = CODE_RUN;
-	r = mad_books_open(m, err);
+	r = mad_values_check_models(m, err);
+	if (r == 0)
+		r = mad_books_open(m, err);
 	if (r == 0)
 		plan_results(m);
 	return r;

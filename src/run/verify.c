@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -53,17 +54,33 @@ static void check_qemu(const struct machine *m, struct json_object *list)
 	differs(list, "QEMU", "ended", text);
 }
 
-/* Only with a uid of its own can a stray child of QEMU be told from other processes. */
+static bool is_in_another_pid_namespace(int proc_fd, pid_t pid)
+{
+	char path[48], ours[64] = "", its[64] = "";
+
+	(void)snprintf(path, sizeof(path), "%d/ns/pid", (int)pid);
+	return readlinkat(proc_fd, "self/ns/pid", ours, sizeof(ours) - 1) > 0 &&
+	       readlinkat(proc_fd, path, its, sizeof(its) - 1) > 0 && strcmp(ours, its) != 0;
+}
+
+/*
+ * Only with a uid of its own can a stray child of QEMU be told from other processes. One in another
+ * PID namespace may be such a child, too: it is a difference, whatever else it may be.
+ */
 static void check_uid(const struct machine *m, struct json_object *list)
 {
-	pid_t pid = m->uid == 0 ? 0 : jail_uid_user(m->spec->host->proc_fd, m->uid, NULL);
-	char text[64];
+	int proc_fd = m->spec->host->proc_fd;
+	pid_t pid = m->uid == 0 ? 0 : jail_uid_user(proc_fd, m->uid, NULL);
+	char text[128];
 
 	if (pid < 0)
 		cannot_look(list, "uid of the VM", pid);
 	if (pid <= 0)
 		return;
-	(void)snprintf(text, sizeof(text), "process %d runs under it", (int)pid);
+	(void)snprintf(text, sizeof(text), "process %d runs under it%s", (int)pid,
+		       is_in_another_pid_namespace(proc_fd, pid)
+			       ? ", in another PID namespace: of a container's bmvm, or escaped"
+			       : "");
 	differs(list, "uid of the VM", "no process", text);
 }
 

@@ -9,10 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -326,46 +326,71 @@ pid_t jail_uid_user(int proc_fd, uid_t uid, struct error *err)
 	return 0;
 }
 
-/* 1: ours now, lock in @ret; 0: somebody else's. */
-static int try_uid(int proc_fd, int dir_fd, unsigned int slot, int *ret, struct error *err)
+/*
+ * One byte of the file for each uid, so that random ones leave no files behind. 1: ours now; 0:
+ * somebody else's.
+ */
+static int try_uid(int proc_fd, int lock_fd, unsigned int slot, struct error *err)
 {
-	AUTO_CLOSE int fd = -1;
-	char name[16];
+	struct flock lock = {
+		.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = slot, .l_len = 1
+	};
 	pid_t user;
 
-	(void)snprintf(name, sizeof(name), "%u", JAIL_UID_BASE + slot);
-	fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return error_errno(err, "open uids/%s", name);
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return errno == EWOULDBLOCK ? 0 : error_errno(err, "lock uids/%s", name);
+	if (fcntl(lock_fd, F_OFD_SETLK, &lock) < 0)
+		return errno == EAGAIN || errno == EACCES ? 0 : error_errno(err, "lock a uid");
 	user = jail_uid_user(proc_fd, JAIL_UID_BASE + slot, err);
-	if (user != 0)
-		return user < 0 ? user : 0;
-	*ret = TAKE_FD(fd);
-	return 1;
+	if (user == 0)
+		return 1;
+	lock.l_type = F_UNLCK;
+	if (fcntl(lock_fd, F_OFD_SETLK, &lock) < 0)
+		return error_errno(err, "unlock a uid");
+	return user < 0 ? user : 0;
 }
 
-int jail_uid_lease(int proc_fd, int run_fd, uid_t *ret_uid, int *ret_lock, struct error *err)
+static int open_uid_locks(int run_fd, struct error *err)
 {
 	AUTO_CLOSE int dir_fd = -1;
-	int r = 0;
+	int fd;
 
 	if (mkdirat(run_fd, "uids", 0700) < 0 && errno != EEXIST)
 		return error_errno(err, "make the folder uids");
 	dir_fd = openat(run_fd, "uids", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (dir_fd < 0)
 		return error_errno(err, "open the folder uids");
-	for (unsigned int slot = 0; slot < JAIL_UID_COUNT; slot++) {
-		r = try_uid(proc_fd, dir_fd, slot, ret_lock, err);
+	fd = openat(dir_fd, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	return fd < 0 ? error_errno(err, "open uids/lock") : fd;
+}
+
+int jail_uid_lease_from(int proc_fd, int run_fd, unsigned int first, uid_t *ret_uid, int *ret_lock,
+			struct error *err)
+{
+	AUTO_CLOSE int fd = open_uid_locks(run_fd, err);
+
+	if (fd < 0)
+		return fd;
+	for (unsigned int i = 0; i < JAIL_UID_COUNT; i++) {
+		unsigned int slot = (first % JAIL_UID_COUNT + i) % JAIL_UID_COUNT;
+		int r = try_uid(proc_fd, fd, slot, err);
+
 		if (r < 0)
 			return r;
 		if (r == 0)
 			continue;
 		*ret_uid = JAIL_UID_BASE + slot;
+		*ret_lock = TAKE_FD(fd);
 		return 0;
 	}
 	return error_set(err, EUSERS, "all %u uids for VMs are taken", JAIL_UID_COUNT);
+}
+
+int jail_uid_lease(int proc_fd, int run_fd, uid_t *ret_uid, int *ret_lock, struct error *err)
+{
+	unsigned int first;
+
+	if (getrandom(&first, sizeof(first), 0) != (ssize_t)sizeof(first))
+		return error_errno(err, "getrandom");
+	return jail_uid_lease_from(proc_fd, run_fd, first, ret_uid, ret_lock, err);
 }
 
 /* ---- files for that uid ---- */

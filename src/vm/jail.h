@@ -108,16 +108,20 @@ pid_t jail_uid_user(int proc_fd, uid_t uid, struct error *err);
 /**
  * jail_uid_lease() - Find a uid no other running VM and no process has
  * @proc_fd:  directory handle of /proc: VMs of another run folder, as of a container, count too
- * @run_fd:   directory handle of the run folder; holds the folder "uids" with one empty lock file
- *            each
+ * @run_fd:   directory handle of the run folder; holds the folder "uids" with one empty file "lock"
  * @ret_uid:  the uid
- * @ret_lock: owned descriptor that holds the flock; the uid is ours while it or an inherited copy
+ * @ret_lock: owned descriptor that holds the lock; the uid is ours while it or an inherited copy
  *            is open
  *
- * A lock file is left behind empty when the lease ends (removing it would race). Does not block.
- * Return: 0; -EUSERS none is free; errno.
+ * The first one tried is random: another bmvm, in a container, sees neither our locks nor our
+ * processes, and is not to come upon the same. Does not block. Return: 0; -EUSERS none is free;
+ * errno.
  */
 int jail_uid_lease(int proc_fd, int run_fd, uid_t *ret_uid, int *ret_lock, struct error *err);
+
+/** jail_uid_lease_from() - The same, from JAIL_UID_BASE + @first upwards and round. */
+int jail_uid_lease_from(int proc_fd, int run_fd, unsigned int first, uid_t *ret_uid, int *ret_lock,
+			struct error *err);
 
 /**
  * jail_readable_copy() - Make a file readable for a uid that has no right on it

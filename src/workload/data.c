@@ -68,6 +68,11 @@ int data_load(int dir_fd, const char *path, struct json_object *context, struct 
 			return error_set(err, EINVAL, "data: must be an object: {\"NAME\": {...}}");
 		json_object_object_foreach(given, name, value)
 		{
+			if (!json_object_is_type(value, json_type_object))
+				return error_set(err, EINVAL,
+						 "data.%.80s: must be an object: "
+						 "{\"PROVIDER\": {...}}",
+						 name);
 			json_add(o, name, json_object_get(value));
 		}
 	}

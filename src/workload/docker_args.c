@@ -18,6 +18,7 @@
 #include "workload/words.h"
 
 #define ARCHITECTURE "MAD_SYSTEM_GPU_ARCHITECTURE"
+#define CPUS_MAX     8192
 
 static int finish(const struct strv *args, struct error *err)
 {
@@ -168,23 +169,53 @@ static void add_env(struct strv *ret, const char *name, const char *value)
 	strv_addf(ret, "%s=%s", name, value);
 }
 
+/* Linux has at most 8192. */
+static const char *read_cpu(const char *s, unsigned int *ret)
+{
+	const char *start = s += strspn(s, " \t");
+
+	for (*ret = 0; isdigit((unsigned char)*s) && *ret < CPUS_MAX; s++)
+		*ret = *ret * 10 + (unsigned int)(*s - '0');
+	return s == start || *ret >= CPUS_MAX ? NULL : s + strspn(s, " \t");
+}
+
+int docker_args_check_cpus(const char *cpus, struct error *err)
+{
+	const char *s = cpus[strspn(cpus, " \t")] == '\0' ? NULL : cpus;
+
+	while (s != NULL) {
+		unsigned int first = 0, last;
+
+		s = read_cpu(s, &first);
+		last = first;
+		if (s != NULL && *s == '-')
+			s = read_cpu(s + 1, &last);
+		if (s == NULL || last < first || (*s != ',' && *s != '\0'))
+			return error_set(err, EINVAL,
+					 "docker_cpus: %.100s: must be numbers and ranges as in "
+					 "\"0-3,8\"",
+					 cpus);
+		s = *s == ',' ? s + 1 : NULL;
+	}
+	return 0;
+}
+
 /* Numbers and ranges without the blanks; docker says whether there are such CPUs. */
 static int add_cpus(const char *cpus, struct strv *ret, struct error *err)
 {
 	AUTO_FREE char *text = NULL;
 	size_t n = 0;
+	int r;
 
-	if (cpus == NULL || cpus[0] == '\0')
+	if (cpus == NULL || cpus[strspn(cpus, " \t")] == '\0')
 		return 0;
+	r = docker_args_check_cpus(cpus, err);
+	if (r < 0)
+		return r;
 	text = strdup(cpus);
 	if (text == NULL)
 		return error_set(err, ENOMEM, "out of memory");
 	for (const char *c = cpus; *c != '\0'; c++) {
-		if (!isdigit((unsigned char)*c) && strchr(",- \t", *c) == NULL)
-			return error_set(err, EINVAL,
-					 "docker_cpus: %.100s: must be numbers and ranges as in "
-					 "\"0-3,8\"",
-					 cpus);
 		if (*c != ' ' && *c != '\t')
 			text[n++] = *c;
 	}

@@ -119,6 +119,9 @@ int docker_args_options(const struct model *model, char *const *environ_v, bool 
  */
 void docker_args_binds(const struct strv *options, struct strv *ret);
 
+/** docker_args_check_cpus() - Whether docker_cpus is numbers and ranges, or "". 0 or -EINVAL. */
+int docker_args_check_cpus(const char *cpus, struct error *err);
+
 /**
  * docker_args_mount() - Append a mount, as -v wants it
  * @host:      path in the guest, or the name of a volume; no ":" in it

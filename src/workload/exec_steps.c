@@ -125,13 +125,12 @@ static const char *interpreter(const char *scripts)
 	return ends_with(scripts, ".py") ? "python3" : NULL;
 }
 
-/* Parts "scripts" into the folder that is copied and the command that is run in it. */
-static int read_scripts(struct maker *m, struct error *err)
+static int part_scripts(const struct model *model, char **ret_folder, char **ret_start,
+			struct error *err)
 {
-	const char *scripts = model_scripts(m->query->model);
+	const char *scripts = model_scripts(model);
 	const char *program = scripts == NULL ? NULL : interpreter(scripts);
 	AUTO_FREE char *folder = scripts == NULL ? NULL : strdup(scripts);
-	AUTO_FREE char *base = NULL;
 	char *slash;
 	int r;
 
@@ -149,7 +148,32 @@ static int read_scripts(struct maker *m, struct error *err)
 		return error_set(err, EINVAL,
 				 "%s: must be in a folder of its own, as that is copied as a whole",
 				 scripts);
-	base = words_quoted(program == NULL ? "run.sh" : slash + 1);
+	*ret_start = strdup(program == NULL ? "run.sh" : slash + 1);
+	if (*ret_start == NULL)
+		return no_memory(err);
+	*ret_folder = TAKE_PTR(folder);
+	return 0;
+}
+
+int exec_steps_scripts(const struct model *model, char **ret_folder, char **ret_start,
+		       struct error *err)
+{
+	int r = part_scripts(model, ret_folder, ret_start, err);
+
+	return r < 0 ? error_prefix(err, r, "scripts") : 0;
+}
+
+/* Parts "scripts" into the folder that is copied and the command that is run in it. */
+static int read_scripts(struct maker *m, struct error *err)
+{
+	AUTO_FREE char *folder = NULL, *start = NULL, *base = NULL;
+	const char *program;
+	int r = exec_steps_scripts(m->query->model, &folder, &start, err);
+
+	if (r < 0)
+		return r;
+	program = interpreter(start);
+	base = words_quoted(start);
 	m->scripts = words_quoted(folder);
 	if (base == NULL || m->scripts == NULL ||
 	    asprintf(&m->start, "%s %s", program == NULL ? "bash" : program, base) < 0) {
@@ -166,7 +190,7 @@ static int read_model(struct maker *m, struct error *err)
 	int r = read_scripts(m, err);
 
 	if (r < 0)
-		return error_prefix(err, r, "scripts");
+		return r;
 	r = names_model_folder(model_url(model), &m->folder, err);
 	return r < 0 || results == NULL ? r : results_path(results, &m->results, err);
 }
@@ -271,10 +295,11 @@ static void add_folder(struct maker *m)
 	if (url != NULL)
 		add_clone(m, url);
 	else
-		add(m, "make the model's folder", SHORT_S, "mkdir -p %s", m->folder);
+		add(m, "make the model's folder", SHORT_S, "mkdir -p %s", m->folder)->setup = true;
 }
 
-static void add_scripts(struct maker *m, const char *title, const struct tools_scripts *scripts)
+static void add_scripts(struct maker *m, const char *title, const struct tools_scripts *scripts,
+			bool before)
 {
 	for (size_t i = 0; i < scripts->n; i++) {
 		const char *path = scripts->v[i].path;
@@ -286,7 +311,7 @@ static void add_scripts(struct maker *m, const char *title, const struct tools_s
 			m->steps.r = -ENOMEM;
 			return;
 		}
-		add(m, title, SCRIPT_S, "cp -LRp -- %s %s", quoted, m->folder);
+		add(m, title, SCRIPT_S, "cp -LRp -- %s %s", quoted, m->folder)->setup = before;
 		add(m, title, SCRIPT_S, "cd %s && bash %s %s", m->folder, base, scripts->v[i].args);
 	}
 }
@@ -400,16 +425,18 @@ int exec_steps_make(const struct exec_query *query, struct exec_steps *ret, stru
 	if (!query->skip_model)
 		add_forgetting(&m);
 	add_folder(&m);
-	add_scripts(&m, "run a pre-script", &query->tools->pre);
+	add_scripts(&m, "run a pre-script", &query->tools->pre, true);
 	add(&m, "read the scripts' commit", SHORT_S,
 	    "cd %s && { git rev-parse HEAD 2>/dev/null || true; }", m.scripts)
 		->may_fail = true;
-	add(&m, "copy the scripts", SCRIPT_S, "cp -LRp -- %s/. %s/", m.scripts, m.folder);
+	/* an earlier model may have emptied the package, which is one for all */
+	add(&m, "copy the scripts", SCRIPT_S, "cp -LRp -- %s/. %s/", m.scripts, m.folder)->setup =
+		true;
 	add_data(&m);
 	add(&m, "let the model's folder be written", FOLDER_S, "chmod -R a+rw %s", m.folder);
 	if (!query->skip_model)
 		add_model(&m);
-	add_scripts(&m, "run a post-script", &query->tools->post);
+	add_scripts(&m, "run a post-script", &query->tools->post, false);
 	if (!query->skip_model)
 		add_collection(&m);
 	add_end(&m);

@@ -39,6 +39,7 @@ enum exec_kind {
  * @shown:     the same for logs, without secrets; owned
  * @timeout_s: its own limit; 0: only the model's as a whole
  * @may_fail:  its exit code does not matter
+ * @setup:     its failure is none of the model's own: the package has not what is to be run
  * @always:    runs also after a step that failed, or the limit
  */
 struct exec_step {
@@ -48,6 +49,7 @@ struct exec_step {
 	unsigned int timeout_s;
 	enum exec_kind kind;
 	bool may_fail;
+	bool setup;
 	bool always;
 };
 
@@ -83,6 +85,16 @@ struct exec_query {
 	bool skip_model;
 	bool keep_folder;
 };
+
+/**
+ * exec_steps_scripts() - Where a model's "scripts" are in the package
+ * @ret_folder: what is copied as a whole; owned
+ * @ret_start:  the file in it that is run; owned
+ *
+ * Return: 0; -EINVAL missing, outside of the package or not in a folder of their own; -ENOMEM.
+ */
+int exec_steps_scripts(const struct model *model, char **ret_folder, char **ret_start,
+		       struct error *err);
 
 /**
  * exec_steps_make() - The commands for a model

@@ -323,6 +323,25 @@ bool model_gpu_count(struct json_object *object, int *ret)
 	return false;
 }
 
+int model_check_gpu_count(struct json_object *object, const char **ret_ignored, struct error *err)
+{
+	int64_t n;
+
+	for (size_t i = 0; i < ARRAY_SIZE(gpu_aliases); i++) {
+		struct json_object *v = member(object, gpu_aliases[i]);
+
+		if (v == NULL)
+			continue;
+		if (!is_gpus(v))
+			return error_set(err, EINVAL,
+					 "%s: must be a number of GPUs, or \"-1\" for all",
+					 gpu_aliases[i]);
+		if (*ret_ignored == NULL && !gpu_number(v, &n))
+			*ret_ignored = gpu_aliases[i];
+	}
+	return 0;
+}
+
 int model_gpus(const struct model *m)
 {
 	int n = 1;

@@ -184,6 +184,14 @@ const char *model_launcher(const struct model *m);
  */
 bool model_gpu_count(struct json_object *object, int *ret);
 
+/**
+ * model_check_gpu_count() - The same as a check, for an object that is no model
+ * @ret_ignored: the first alias that is a text but no number, static; else left alone
+ *
+ * Return: 0; -EINVAL an alias that is no number of GPUs and no text.
+ */
+int model_check_gpu_count(struct json_object *object, const char **ret_ignored, struct error *err);
+
 /** model_gpus() - The same for a model. Return: MODEL_GPUS_ALL or >= 0; 1 when it does not ask. */
 int model_gpus(const struct model *m);
 

@@ -13,6 +13,7 @@
 #include "base/utf8.h"
 
 #define IMAGE_MAX 512
+#define TAG_MAX   128
 
 /* ASCII only, whatever the locale. */
 static char small(char c)
@@ -205,6 +206,80 @@ int names_full_log(const char *model, const char *dockerfile, char **ret, struct
 	return log_name(model, dockerfile, ".live.log", ret, err);
 }
 
+static bool is_tag(const char *s)
+{
+	size_t n = 0;
+
+	while (is_word(s[n]) || s[n] == '_' || (n > 0 && (s[n] == '.' || s[n] == '-')))
+		n++;
+	return n > 0 && n <= TAG_MAX && s[n] == '\0';
+}
+
+static bool is_digest(const char *s)
+{
+	const char *hex = strchr(s, ':');
+
+	return hex != NULL && hex > s && hex[1] != '\0' &&
+	       hex[1 + strspn(hex + 1, "0123456789abcdefABCDEF")] == '\0';
+}
+
+/* As Docker tells a registry from the first folder of a repository. */
+static bool is_registry(const char *s)
+{
+	if (strpbrk(s, ".:") != NULL || strcmp(s, "localhost") == 0)
+		return true;
+	for (; *s != '\0'; s++) {
+		if (*s != small(*s))
+			return true;
+	}
+	return false;
+}
+
+/* REGISTRY/PATH:TAG@DIGEST, cut up on the way. */
+static bool is_reference(char *s)
+{
+	char *digest = strchr(s, '@');
+	char *slash, *tag;
+
+	if (digest != NULL)
+		*digest++ = '\0';
+	slash = strrchr(s, '/');
+	tag = strchr(slash == NULL ? s : slash, ':');
+	if (tag != NULL)
+		*tag++ = '\0';
+	if ((digest != NULL && !is_digest(digest)) || (tag != NULL && !is_tag(tag)))
+		return false;
+	slash = strchr(s, '/');
+	if (slash != NULL) {
+		*slash = '\0';
+		if (is_registry(s))
+			s = slash + 1;
+		else
+			*slash = '/';
+	}
+	for (char *part; (part = strsep(&s, "/")) != NULL;) {
+		if (!is_repository_name(part))
+			return false;
+	}
+	return true;
+}
+
+/* Of a name that has but the allowed characters. */
+static int check_reference(const char *image, struct error *err)
+{
+	AUTO_FREE char *copy = strdup(image);
+	int r;
+
+	if (copy == NULL)
+		return no_memory(err);
+	if (is_reference(copy))
+		return 0;
+	r = error_set(err, EINVAL, "image %s: is no name to Docker", image);
+	return error_hint(err, r,
+			  "[REGISTRY/]NAME[:TAG][@DIGEST], NAME of small letters and digits with "
+			  "single separators (. _ __ - /) between them");
+}
+
 int names_check_image(const char *image, struct error *err)
 {
 	size_t len = strlen(image);
@@ -226,7 +301,7 @@ int names_check_image(const char *image, struct error *err)
 				 "image %s: the first character must be a letter or a "
 				 "digit",
 				 image);
-	return 0;
+	return check_reference(image, err);
 }
 
 /* The part of an image's name that its run log carries, before the model's name is left out. */

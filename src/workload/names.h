@@ -63,8 +63,9 @@ int names_environment(const char *model, char **ret, struct error *err);
 /**
  * names_check_image() - Whether @image may be an argument of docker
  *
- * Letters, digits and ._-/:@+ only, no "-" first, at most 512 bytes: rough, but enough that it is
- * neither taken for an option nor harmful in a file's name or a log. Return: 0; -EINVAL.
+ * At most 512 bytes, and what Docker takes for a reference: [REGISTRY/]NAME[:TAG][@DIGEST]. So it
+ * is neither taken for an option nor harmful in a file's name or a log.
+ * Return: 0; -EINVAL; -ENOMEM.
  */
 int names_check_image(const char *image, struct error *err);
 

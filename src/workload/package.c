@@ -193,16 +193,28 @@ static int give_prefix(struct json_object *o, const char *folder)
 	return package_place(o, folder);
 }
 
+/* Different for all models of a file, as some have one name by mistake. */
+static char *make_origin(const struct model_list *list, const char *file, const char *name)
+{
+	char *origin = NULL;
+	size_t n = 1;
+	int r;
+
+	for (size_t i = 0; i < list->n; i++)
+		n += strcmp(model_name(&list->v[i]), name) == 0;
+	r = n > 1 ? asprintf(&origin, "%s: model \"%s\" (number %zu of that name)", file, name, n)
+		  : asprintf(&origin, "%s: model \"%s\"", file, name);
+	return r < 0 ? NULL : origin;
+}
+
 int package_add(struct model_list *list, struct json_object *o, const char *file, struct error *err)
 {
-	AUTO_FREE char *origin = NULL;
+	AUTO_FREE char *origin = make_origin(list, file, json_str_or(o, "name", "?"));
 	struct model m = MODEL_INIT;
 	int r;
 
-	if (asprintf(&origin, "%s: model \"%s\"", file, json_str_or(o, "name", "?")) < 0) {
-		origin = NULL;
+	if (origin == NULL)
 		return no_memory(err);
-	}
 	r = model_init(&m, o, origin, err);
 	return r < 0 ? r : model_list_take(list, &m, err);
 }

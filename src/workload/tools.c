@@ -12,6 +12,7 @@
 #include "base/literal.h"
 #include "base/strv.h"
 #include "workload/inside.h"
+#include "workload/words.h"
 
 #define CONFIG_MAX ((size_t)1 << 20)
 
@@ -221,14 +222,15 @@ static bool is_off(struct json_object *context, const char *key)
 static int add_report(const struct tools_query *query, struct tools *tools, struct error *err)
 {
 	const char *mode = json_str_or(query->context, "rocenv_mode", "lite");
-	AUTO_FREE char *args = NULL;
+	AUTO_FREE char *args = NULL, *quoted = NULL;
 
 	if (!query->rocenv || is_off(query->context, "gen_sys_env_details"))
 		return 0;
 	if (mode[0] == '\0' || mode[strspn(mode, "abcdefghijklmnopqrstuvwxyz_")] != '\0')
 		return error_set(err, EINVAL, "rocenv_mode: must be \"lite\" or \"full\"");
-	if (asprintf(&args, "%s %s %s", query->environment, mode,
-		     query->guest_os == NULL ? "UBUNTU" : query->guest_os) < 0) {
+	quoted = words_quoted(query->environment);
+	if (quoted == NULL || asprintf(&args, "%s %s %s", quoted, mode,
+				       query->guest_os == NULL ? "UBUNTU" : query->guest_os) < 0) {
 		args = NULL;
 		return no_memory(err);
 	}

@@ -89,6 +89,37 @@ if grep -qE '^(ok|info|warning) ' "$work/out"; then
 	failures=$((failures + 1))
 fi
 
+# The options of a run are taken as they are, and what a run needs by them is looked at.
+cat > "$work/vm.json" <<'END'
+{"baremetal_vm": {"base_image": "no-such-image"}}
+END
+expect 1 "options of a run of models" --hypervisor tcg -f "$work/vm.json" --tags quick --timeout 100 --live-output \
+	--receipt "$work/receipt.json" -s "$work/s.json" --wait 5 -q
+has out "failed   base image"
+empty err
+expect 1 "options and command of a run" --hypervisor tcg --image no-such-image --name a --env A=b --workdir /tmp \
+	--collect '*.txt' --preserve=on-failure --no-tty -v -- no-such-command --bogus
+has out "no-such-image"
+empty err
+expect 2 "an option of a run that is wrong" --tags quick --timeout -5
+has err "--timeout: must be seconds"
+expect 2 "no option of a run" --tags quick --timout 5
+has err "did you mean \"--timeout\"?"
+
+# With models a virtual function is the default, as for madengine. A host with an IOMMU shows nothing of that.
+iommu() {
+	awk '$2 == "IOMMU" { print $1 }' "$work/out"
+}
+expect 1 "a command asks for no GPU" --hypervisor tcg --image no-such-image -- true
+if [ "$(iommu)" = info ]; then
+	expect 1 "a run of models asks for a GPU" --hypervisor tcg --image no-such-image --tags quick
+	[ "$(iommu)" = failed ] || { echo "FAIL: --tags asks for no GPU"; failures=$((failures + 1)); }
+	expect 1 "a manifest asks for one" --hypervisor tcg --image no-such-image -m m.json
+	[ "$(iommu)" = failed ] || { echo "FAIL: -m asks for no GPU"; failures=$((failures + 1)); }
+	expect 1 "a run of models without GPU" --hypervisor tcg --image no-such-image --tags quick --gpu-mode none
+	[ "$(iommu)" = info ] || { echo "FAIL: --gpu-mode none asks for a GPU"; failures=$((failures + 1)); }
+fi
+
 # a disk of our own makes the host ready wherever QEMU is installed
 if command -v qemu-img >/dev/null && command -v qemu-system-x86_64 >/dev/null; then
 	qemu-img create -q -f qcow2 "$work/disk.qcow2" 16M || exit 1

@@ -151,3 +151,29 @@ Test(mad_model, that_cannot_be_started)
 	cr_expect_str_eq(json_str_or(failure(), "error", ""),
 			 "docker run ended with 125; see m.run.live.log");
 }
+
+/* @fails: a part of what is executed in the container. */
+static void expect_failure(const char *fails, const char *kind, const char *why)
+{
+	struct error err = ERROR_INIT;
+	char text[1024];
+
+	(void)snprintf(text, sizeof(text),
+		       "#!/bin/sh\ncase \"$*\" in\nversion*) echo 1 ;;\n*'%s'*) exit 1 ;;\nesac\n",
+		       fails);
+	put(sshd_path(&server, "bin/docker"), text, 0755);
+	cr_assert_eq(stage_mad_models(&run, &err), 0, "%s", err.msg);
+	cr_expect_str_eq(json_str_or(failure(), "kind", ""), kind);
+	cr_expect_str_eq(json_str_or(failure(), "error", ""), why);
+}
+
+/* Another model may have emptied the package, which is one for all. */
+Test(mad_model, whose_scripts_are_not_there)
+{
+	expect_failure("cp -LRp", "setup", "copy the scripts: exit code 1");
+}
+
+Test(mad_model, whose_script_fails)
+{
+	expect_failure("bash run.sh", "model", "run the model: exit code 1");
+}

@@ -222,19 +222,47 @@ Test(jail, a_uid_belongs_to_one_vm_at_a_time)
 	open_place(&p);
 	no_proc_fd = make_folder(p.dir_fd, "proc", 0700);
 	for (int i = 0; i < 2; i++)
-		cr_assert_eq(jail_uid_lease(no_proc_fd, p.dir_fd, &uid[i], &lock[i], NULL), 0);
-	cr_expect_eq(uid[0], JAIL_UID_BASE);
-	cr_expect_eq(uid[1], JAIL_UID_BASE + 1);
+		cr_assert_eq(jail_uid_lease_from(no_proc_fd, p.dir_fd, JAIL_UID_COUNT - 1, &uid[i],
+						 &lock[i], NULL),
+			     0);
+	cr_expect_eq(uid[0], JAIL_UID_BASE + JAIL_UID_COUNT - 1);
+	cr_expect_eq(uid[1], JAIL_UID_BASE, "after the last one comes the first");
 	copy = dup(lock[0]); /* as a child would inherit it */
 	close_fd(&lock[0]);
-	cr_assert_eq(jail_uid_lease(no_proc_fd, p.dir_fd, &uid[2], &lock[2], NULL), 0);
-	cr_expect_eq(uid[2], JAIL_UID_BASE + 2);
+	cr_assert_eq(jail_uid_lease_from(no_proc_fd, p.dir_fd, JAIL_UID_COUNT - 1, &uid[2],
+					 &lock[2], NULL),
+		     0);
+	cr_expect_eq(uid[2], JAIL_UID_BASE + 1);
 	close_fd(&copy);
 	close_fd(&lock[2]);
-	cr_assert_eq(jail_uid_lease(no_proc_fd, p.dir_fd, &uid[2], &lock[2], NULL), 0);
-	cr_expect_eq(uid[2], JAIL_UID_BASE, "a uid that was given back is used again");
+	cr_assert_eq(jail_uid_lease_from(no_proc_fd, p.dir_fd, JAIL_UID_COUNT - 1, &uid[2],
+					 &lock[2], NULL),
+		     0);
+	cr_expect_eq(uid[2], uid[0], "a uid that was given back is used again");
 	close_fd(&lock[1]);
 	close_fd(&lock[2]);
+	close_place(&p);
+}
+
+Test(jail, the_uids_of_two_bmvms_that_do_not_see_each_other_are_random)
+{
+	enum { N = 8 };
+	struct place p;
+	uid_t uid[N], first;
+	int lock = -1, same = 0;
+	AUTO_CLOSE int no_proc_fd = -1;
+
+	open_place(&p);
+	no_proc_fd = make_folder(p.dir_fd, "proc", 0700);
+	for (int i = 0; i < N; i++) {
+		cr_assert_eq(jail_uid_lease(no_proc_fd, p.dir_fd, &uid[i], &lock, NULL), 0);
+		cr_expect(uid[i] >= JAIL_UID_BASE && uid[i] - JAIL_UID_BASE < JAIL_UID_COUNT);
+		close_fd(&lock);
+	}
+	first = uid[0];
+	for (int i = 1; i < N; i++)
+		same += uid[i] == first;
+	cr_expect_lt(same, N - 1);
 	close_place(&p);
 }
 
@@ -253,7 +281,7 @@ Test(jail, a_uid_that_a_process_has_is_not_leased)
 	cr_assert_eq(mkdirat(fake_fd, "123", 0755), 0);
 	cr_assert_eq(fchownat(fake_fd, "123", JAIL_UID_BASE, 0, 0), 0);
 	cr_expect_eq(jail_uid_user(fake_fd, JAIL_UID_BASE, NULL), 123);
-	cr_assert_eq(jail_uid_lease(fake_fd, p.dir_fd, &uid, &lock, NULL), 0);
+	cr_assert_eq(jail_uid_lease_from(fake_fd, p.dir_fd, 0, &uid, &lock, NULL), 0);
 	cr_expect_eq(uid, JAIL_UID_BASE + 1);
 	close_fd(&lock);
 	close_place(&p);

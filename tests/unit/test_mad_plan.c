@@ -80,8 +80,9 @@ static void write_two(const char *members)
 	tree_file(root, "docker/a.Dockerfile", "# CONTEXT {}\nFROM scratch\n");
 	tree_file(
 		root, "models.json",
-		"[{\"name\": \"a\", \"dockerfile\": \"docker/a\", \"args\": \"\", \"tags\": \"x\"},"
-		"{\"name\": \"b\", \"args\": \"\", \"tags\": [\"x\"]%s}]",
+		"[{\"name\": \"a\", \"dockerfile\": \"docker/a\", \"args\": \"\", \"tags\": \"x\","
+		"\"scripts\": \"scripts/m\"}, {\"name\": \"b\", \"args\": \"\", \"tags\": [\"x\"],"
+		"\"scripts\": \"scripts/m\"%s}]",
 		members);
 }
 
@@ -390,7 +391,7 @@ Test(mad_plan, model_dir_and_a_manifest)
 	tree_file(dir, "data.json", "{}");
 	tree_file(root, "f.json",
 		  "{\"built_images\": {\"i\": {}}, \"built_models\": {\"i\": {\"name\": \"m\", "
-		  "\"args\": \"\"}}}");
+		  "\"args\": \"\", \"scripts\": \"scripts/m\"}}}");
 	cr_assert_eq(setenv("MODEL_DIR", dir, 1), 0);
 	options.manifest = "f.json";
 	cr_expect_eq(plan(&dry, &err), -EINVAL);

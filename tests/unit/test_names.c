@@ -157,6 +157,37 @@ Test(names, bad_images_are_refused)
 	cr_assert_eq(names_check_image("reg.io:5000/a/b_c-d:v1.2@sha256:00ff", NULL), 0);
 }
 
+/* Docker's own words come only when the VM is up. */
+Test(names, images_as_docker_takes_them)
+{
+	static const char *const good[] = {
+		"ubuntu",
+		"ubuntu:24.04",
+		"rocm/pytorch:rocm6.2_ubuntu22.04_py3.10",
+		"localhost/a",
+		"localhost:5000/a/b:V1",
+		"Reg/a", /* capitals make a registry of it */
+		"REG.io/a__b---c.d",
+		"a@sha256:0123456789abcdef0123456789abcdef",
+		"a:_x@sha256:0123456789abcdef0123456789abcdef",
+		"ci-m_m.ubuntu.amd",
+	};
+	static const char *const bad[] = { "My",        "a/My",         "a//b",         "a/",
+					   "a:",        "a:b:c",        "a@b",          "a@",
+					   "a@sha256:", "a@sha256:xyz", "reg.io:5000/", "a..b",
+					   "a_-b",      "a___b",        "-a",           "a:-b",
+					   "a:.b",      "a+b" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++)
+		cr_expect_eq(names_check_image(good[i], NULL), 0, "%s", good[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct error err = ERROR_INIT;
+
+		cr_expect_eq(names_check_image(bad[i], &err), -EINVAL, "%s", bad[i]);
+		cr_expect_not_null(strstr(err.msg, bad[i]), "%s: %s", bad[i], err.msg);
+	}
+}
+
 Test(names, folder_of_a_model)
 {
 	static const char *const good[][2] = {

@@ -179,3 +179,15 @@ Test(tools, the_file_of_the_package)
 	cr_assert(strstr(err.msg, TOOLS_CONFIG ":2:1: ") != NULL, "%s", err.msg);
 	tree_remove(root);
 }
+
+/* It is a part of a command line, and a model may have any name. */
+Test(tools, the_report_of_a_model_with_a_strange_name)
+{
+	AUTO_TOOLS struct tools tools = TOOLS_INIT;
+	struct tools_query query = { .rocenv = true, .environment = "it's \"m\"_env" };
+	struct error err = ERROR_INIT;
+
+	cr_assert_eq(tools_resolve(&query, &tools, &err), 0, "%s", err.msg);
+	cr_assert_eq(tools.pre.n, 1);
+	cr_expect_str_eq(tools.pre.v[0].args, "'it'\\''s \"m\"_env' lite UBUNTU");
+}
