@@ -69,7 +69,8 @@ static int check_words(const struct run_args *a, const struct cli_rest *rest, st
 	if (mad && rest->command != NULL)
 		return error_set(err, EINVAL, "run: %s and a command (--) exclude each other",
 				 mad_option);
-	if (!mad && (rest->n_command == 0 || rest->command[0][0] == '\0')) {
+	if (!mad &&
+	    (rest->command == NULL || rest->n_command == 0 || rest->command[0][0] == '\0')) {
 		int r = error_set(err, EINVAL, "run: no command given");
 
 		return error_hint(err, r, "bmvm run -- CMD [ARG...], or --tags TAG for MAD models");

@@ -170,7 +170,7 @@ static int read_scripts(struct maker *m, struct error *err)
 	const char *program;
 	int r = exec_steps_scripts(m->query->model, &folder, &start, err);
 
-	if (r < 0)
+	if (folder == NULL)
 		return r;
 	program = interpreter(start);
 	base = words_quoted(start);
