@@ -101,7 +101,8 @@ for to in fifo link none. .; do
 	expect 1 "no file to write a mail to: \"$to\"" to-email --output "$to"
 	has err "--output: "
 done
-[ -p fifo ] && [ -p link ] || fail "a FIFO was replaced"
+[ -p fifo ] || fail "a FIFO was replaced"
+[ -p link ] || fail "a link to a FIFO was replaced"
 expect 0 "to stdout" to-html --csv-file perf.csv --output -
 has out "<h1>perf.csv</h1>"
 tail -n 1 out | grep -q '</html>' || fail "more than the page on stdout"

@@ -110,12 +110,13 @@ dry --copy-in vmlinuz:x --collect '*' --name free
 
 # --- models --------------------------------------------------------------------------------------------
 
-mkdir docker scripts
+mkdir -p docker scripts/a
+echo true > scripts/a/run.sh
 echo '# CONTEXT {}' > docker/a.Dockerfile
 echo "# CONTEXT {'gpu_vendor': 'NVIDIA'}" > docker/b.Dockerfile
 cat > models.json <<- 'END'
-	[ { "name": "a", "dockerfile": "docker/a", "args": "", "tags": [] },
-	  { "name": "b", "dockerfile": "docker/b", "args": "", "tags": [] } ]
+	[ { "name": "a", "dockerfile": "docker/a", "scripts": "scripts/a", "args": "", "tags": [] },
+	  { "name": "b", "dockerfile": "docker/b", "scripts": "scripts/a", "args": "", "tags": [] } ]
 END
 code=0
 "$BMVM" run --dry-run --hypervisor tcg -c '{"baremetal_vm": {"gpu_passthrough": {"mode": "none"}}}' --tags a,b \
