@@ -110,7 +110,20 @@ static const char *need_digits(const char *p)
 	return end == p ? NULL : end;
 }
 
-/* Whether the text is a number as JSON has it, and a finite one. */
+/* Readers of JSON, pandas and newer releases of json-c among them, refuse integers beyond 64 bits.
+ */
+static bool fits_integer(const char *text)
+{
+	errno = 0;
+	(void)strtoll(text, NULL, 10);
+	if (errno == ERANGE && *text != '-') {
+		errno = 0;
+		(void)strtoull(text, NULL, 10);
+	}
+	return errno == 0;
+}
+
+/* Whether the text is a number as JSON has it, and one that its readers take. */
 static bool is_json_number(const char *text)
 {
 	const char *p = text + (*text == '-');
@@ -118,6 +131,8 @@ static bool is_json_number(const char *text)
 	if (strlen(text) > NUMBER_MAX)
 		return false;
 	p = *p == '0' ? p + 1 : need_digits(p);
+	if (p != NULL && *p == '\0')
+		return fits_integer(text);
 	if (p != NULL && *p == '.')
 		p = need_digits(p + 1);
 	if (p != NULL && (*p == 'e' || *p == 'E'))

@@ -38,8 +38,9 @@ bool multi_results_missing(struct csv_cell cell);
  * multi_results_rows() - The table's rows as JSON objects
  *
  * Keys are the names of the columns, trimmed ("Unnamed: N" for one without a name, counted from 0;
- * the first of equal ones), in their order. Numbers are numbers as they were written, missing
- * values null, all else strings. Return: an array, owned by the caller.
+ * the first of equal ones), in their order. Numbers are numbers as they were written, but for
+ * integers beyond 64 bits; missing values are null, all else strings. Return: an array, owned by
+ * the caller.
  */
 struct json_object *multi_results_rows(const struct csv *csv);
 

@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "base/json.h"
+#include "results/multi_results.h"
 #include "results/perf_csv.h"
 #include "results/perf_record.h"
 #include "results/perf_super.h"
@@ -282,4 +283,22 @@ Test(perf_super, has_entries_of_each_row)
 			 "test_duration,dataname,data_provider_type,data_size,"
 			 "data_download_duration,build_number,additional_docker_run_options,"
 			 "configs,model,performance,metric,multi_results,status");
+}
+
+/* Integers beyond 64 bits make a file that nobody reads again. */
+Test(perf_record, a_tables_integers_are_numbers_up_to_64_bits)
+{
+	static const char text[] =
+		"a\n18446744073709551615\n18446744073709551616\n"
+		"-9223372036854775808\n-9223372036854775809\n"
+		"33333333333333333333.0\n";
+	AUTO_JSON struct json_object *rows = NULL;
+	AUTO_CSV struct csv csv = CSV_INIT;
+
+	cr_assert_eq(csv_parse(text, strlen(text), &csv, NULL), 0);
+	rows = multi_results_rows(&csv);
+	cr_expect_str_eq(json_compact(rows),
+			 "[{\"a\":18446744073709551615},{\"a\":\"18446744073709551616\"},"
+			 "{\"a\":-9223372036854775808},{\"a\":\"-9223372036854775809\"},"
+			 "{\"a\":33333333333333333333.0}]");
 }
