@@ -55,7 +55,7 @@ packages_of() {
 	build) echo gcc libc6-dev cmake ninja-build pkg-config libjson-c-dev libssh-dev libkmod-dev libssl-dev ;;
 	run) echo qemu-system-x86 qemu-utils ovmf ;;
 	image) echo mmdebstrap debian-archive-keyring mtools dosfstools fdisk e2fsprogs uidmap zstd ;;
-	test) echo git libcriterion-dev clang libclang-rt-dev procps util-linux bsdutils openssh-server ;;
+	test) echo git python3 libcriterion-dev clang libclang-rt-dev procps util-linux bsdutils openssh-server ;;
 	browser) echo chromium jq ;;
 	lint) echo clang-tidy clang-format shellcheck git ;;
 	e2e) echo iproute2 openssh-client jq ;;
