@@ -19,8 +19,10 @@ test_build_from_script() {
 	END
 	"$BMVM" image build --name scripted --from default --script script -f small.json > out 2> err
 	"$BMVM" image verify scripted
-	expect 0 run_vm --image scripted -- cat /etc/made > out 2> err
-	same "$(cat out)" 'made by script'
+	if [ -n "$BMVM_TEST_FULL" ]; then
+		expect 0 run_vm --image scripted -- cat /etc/made > out 2> err
+		same "$(cat out)" 'made by script'
+	fi
 	# The disk alone under UEFI firmware, its host key pinned on first contact, logged in with our key.
 	"$BMVM" image import --name foreign "$images/scripted/disk.qcow2" > out 2> err
 	expect 0 run_vm --image foreign --receipt receipt.json \

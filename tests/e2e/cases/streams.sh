@@ -53,7 +53,7 @@ test_exit_code_and_surroundings() {
 	same "$(find results -type f | wc -l)" 1
 }
 
-test_missing_program() {
+full_test_missing_program() {
 	expect 127 run_vm -- no-such-program 2> err
 	has err 'no-such-program'
 }
