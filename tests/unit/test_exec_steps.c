@@ -70,8 +70,8 @@ static char *listed(const struct exec_steps *steps, bool shown)
 #define PROFILERS                                                                                  \
 	"for f in run_directory/*_profiler_output.csv run_directory/*_output.csv "                 \
 	"run_directory/*_trace.csv run_directory/library_trace.csv; do if [ -f \"$f\" ]; then cp " \
-	"-- \"$f\" .; fi; done; for f in ./*_env.csv ./*_output.csv ./*_trace.csv; do "            \
-	"if [ -f \"$f\" ]; then chmod a+r \"$f\"; fi; done\n"
+	"-- \"$f\" .; fi; done; if [ ! -O . ]; then for f in ./*_env.csv ./*_output.csv "          \
+	"./*_trace.csv; do if [ -O \"$f\" ]; then chmod a+r \"$f\"; fi; done; fi\n"
 #define READABLE                                                                                   \
 	"{ p='my out.csv'; chmod a+r -- \"$p\"; while [ \"$p\" != \"${p%/*}\" ]; do p=${p%/*}; "   \
 	"chmod a+rx -- \"$p\"; done; } 2>/dev/null || true\n"
@@ -401,8 +401,17 @@ static mode_t mode_of(const char *root, const char *path)
 	return st.st_mode & 0777;
 }
 
-/* They are fetched by whom the guest is logged in to as, who need not be root. */
-Test(exec_steps, results_can_be_read_by_all)
+/* The package is of whom the guest is logged in to as, who fetches them: only root can try that. */
+static void give_away(const char *root, const char *path)
+{
+	AUTO_FREE char *full = path_join(root, path);
+
+	cr_assert_eq(chmod(full, *path == '\0' ? 0755 : 0600), 0);
+	cr_assert(geteuid() != 0 || chown(full, 65534, 65534) == 0);
+}
+
+/* What was there is not touched: it would count as made by the model. */
+Test(exec_steps, results_can_be_read_by_who_fetches_them)
 {
 	static const char *const scripts[] = {
 		"umask 077; mkdir -p out/a; echo r > out/a/t.csv; echo t > x_trace.csv\n",
@@ -419,12 +428,16 @@ Test(exec_steps, results_can_be_read_by_all)
 		tree_file(root, "s/run.sh", "%s", scripts[i]);
 		make_model(&m, ", \"scripts\": \"s\", \"multiple_results\": \"out/a/t.csv\"");
 		make_tools(&tools, "{}");
+		tree_file(root, "in_output.csv", "in");
+		give_away(root, "in_output.csv");
+		give_away(root, "");
 		cr_assert(exec_steps_make(&query, &steps, NULL) == 0);
 		run_all(root, &steps, NULL);
+		cr_expect_eq(mode_of(root, "in_output.csv"), 0600);
 		cr_expect_eq(mode_of(root, "out") & 055, 055);
 		cr_expect_eq(mode_of(root, "out/a") & 055, 055);
 		cr_expect_eq(mode_of(root, "out/a/t.csv") & 044, 044);
-		cr_expect_eq(mode_of(root, "x_trace.csv") & 044, 044);
+		cr_expect(geteuid() != 0 || (mode_of(root, "x_trace.csv") & 044) == 044);
 		tree_remove(root);
 	}
 }
